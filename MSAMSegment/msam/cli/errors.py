@@ -1,0 +1,86 @@
+"""How commands end: the exit codes, and what a user reads when something went wrong."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from enum import IntEnum
+from typing import ParamSpec, TypeVar
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from msam.errors import Cancelled, MsamError
+
+Parameters = ParamSpec("Parameters")
+Returned = TypeVar("Returned")
+
+
+class ExitCode(IntEnum):
+    """What the exit code of a command means. The only list of them; `--help` shows it."""
+
+    DONE = 0
+    SOME_FAILED = 1
+    WRONG_USE = 2
+    EMPTY_MASK = 3
+    UNEXPECTED = 70
+    CANCELLED = 130
+
+    @property
+    def meaning(self) -> str:
+        """In a few words."""
+        return {
+            ExitCode.DONE: "done",
+            ExitCode.SOME_FAILED: "some scans of a batch failed",
+            ExitCode.WRONG_USE: "wrong use or bad input",
+            ExitCode.EMPTY_MASK: "the mask is empty",
+            ExitCode.UNEXPECTED: "an unexpected error",
+            ExitCode.CANCELLED: "cancelled",
+        }[self]
+
+
+EXIT_CODES = "Exit codes: " + ", ".join(f"{code.value} {code.meaning}" for code in ExitCode) + "."
+
+_tracebacks_wanted = False
+
+
+def show_tracebacks(wanted: bool) -> None:
+    """Whether unexpected errors are shown in full from now on, as `--debug` asks for."""
+    global _tracebacks_wanted
+    _tracebacks_wanted = wanted
+
+
+def complain(text: str) -> None:
+    """Says on stderr, in one line, what went wrong."""
+    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    console.print(Text.assemble(("Error: ", "bold red"), text))
+
+
+def unexpected(error: Exception) -> str:
+    """A sentence for an error that nobody foresaw."""
+    return f"Something unexpected happened ({type(error).__name__}). For the details, run msam-segment --debug …"
+
+
+def reports_errors(command: Callable[Parameters, Returned]) -> Callable[Parameters, Returned]:
+    """Makes a command end with a sentence on stderr and an `ExitCode` instead of a traceback."""
+
+    @functools.wraps(command)
+    def reporting(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Returned:
+        try:
+            return command(*args, **kwargs)
+        except (KeyboardInterrupt, Cancelled, typer.Abort) as interruption:
+            typer.echo("Cancelled.", err=True)
+            raise typer.Exit(ExitCode.CANCELLED) from interruption
+        except (typer.Exit, typer.BadParameter):
+            raise
+        except MsamError as error:
+            complain(str(error))
+            raise typer.Exit(ExitCode.WRONG_USE) from error
+        except Exception as error:
+            if _tracebacks_wanted:
+                raise
+            complain(unexpected(error))
+            raise typer.Exit(ExitCode.UNEXPECTED) from error
+
+    return reporting

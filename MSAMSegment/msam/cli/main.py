@@ -1,0 +1,25 @@
+"""Where `msam-segment` starts. Imports nothing that the core of the package can do without."""
+
+from __future__ import annotations
+
+import sys
+
+# What the extra `cli` brings; the commands need them as soon as they are imported.
+OF_THE_EXTRA = ("typer", "rich", "httpx")
+
+
+def main() -> None:
+    """Runs the command line and ends the process with one of `msam.cli.errors.ExitCode`."""
+    try:
+        try:
+            from msam.cli.app import app
+        except ModuleNotFoundError as error:
+            if error.name is None or error.name.partition(".")[0] not in OF_THE_EXTRA:
+                raise
+            sys.stderr.write(
+                f'The command line needs the package {error.name}; install it with: pip install "msam-segment[cli]"\n'
+            )
+            sys.exit(2)
+        app()
+    except KeyboardInterrupt:
+        sys.exit(130)
