@@ -67,24 +67,31 @@ class PublishedWay(nn.Module):
         super().__init__()
         self.network = network
 
-    def encode(self, roi: Tensor) -> Tensor:
+    def encode(self, roi: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """The image embedding, and the features of the stem where the configuration has one."""
         encoder, config = self.network.image_encoder, self.network.config
-        x = encoder.patch_embed.proj(roi).permute(0, 2, 3, 4, 1) + encoder.pos_embed
+        features = encoder.stem(roi) if encoder.stem is not None else []
+        patches = features[-1] if features else roi
+        x = encoder.patch_embed.proj(patches).permute(0, 2, 3, 4, 1) + encoder.pos_embed
         for index, block in enumerate(encoder.blocks):
             window = 0 if index in config.global_blocks else config.window_size
             x = x + self_attention(block.attn, block.norm1(x), window)
             x = x + block.mlp(block.norm2(x))
-        return encoder.neck(x.permute(0, 4, 1, 2, 3))
+        return encoder.neck(x.permute(0, 4, 1, 2, 3)), features
 
-    def decode(self, embedding: Tensor, points: Tensor, labels: Tensor, mask_logits: Tensor) -> tuple[Tensor, Tensor]:
+    def decode(
+        self, image: tuple[Tensor, list[Tensor]], points: Tensor, labels: Tensor, mask_logits: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        embedding, features = image
         prompt, decoder, grid = self.network.prompt_encoder, self.network.mask_decoder, self.network.config.token_grid
+        maps = prompt.maps(points, labels, mask_logits)
         points = torch.cat((points + 0.5, torch.zeros_like(points[:, :1])), dim=1)
         labels = torch.cat((labels, -torch.ones_like(labels[:, :1])), dim=1)
         clicks = self._position(points / self.network.config.roi_size)
         clicks[labels == -1] = prompt.not_a_point_embed.weight
         clicks[labels == 0] += prompt.point_embeddings[0].weight
         clicks[labels == 1] += prompt.point_embeddings[1].weight
-        dense = prompt.mask_downscaling(mask_logits)
+        dense = prompt.mask_downscaling(maps)
 
         axis = (torch.arange(grid, dtype=embedding.dtype) + 0.5) / grid
         position = torch.empty(grid, grid, grid, 3, dtype=embedding.dtype)
@@ -111,7 +118,14 @@ class PublishedWay(nn.Module):
         queries = queries + cross_attention(final, queries + tokens, keys + place, keys)
         queries = decoder.transformer.norm_final_attn(queries)
 
-        upscaled = decoder.output_upscaling(keys.transpose(1, 2).view_as(source))
+        upscaled = keys.transpose(1, 2).view_as(source)
+        for number, layer in enumerate(decoder.output_upscaling):
+            upscaled = layer(upscaled)
+            if features and number == 0:
+                upscaled = upscaled + decoder.detail.from_middle(features[-1])
+            if features and number == 3:
+                upscaled = upscaled + decoder.detail.from_fine(features[-2]) + decoder.detail.from_maps(maps)
+                upscaled = decoder.detail.refine(upscaled)
         hypernetworks = decoder.output_hypernetworks_mlps
         weights = torch.stack([mlp(queries[:, 1 + n]) for n, mlp in enumerate(hypernetworks)], dim=1)
         masks = (weights @ upscaled.flatten(2)).view(len(points), -1, *upscaled.shape[2:])

@@ -6,46 +6,17 @@ import re
 from pathlib import Path
 
 import little_scan
-import numpy as np
 import pytest
 import SimpleITK as sitk
-from hypothesis import given
-from hypothesis import strategies as st
-from hypothesis.extra import numpy as hnp
-from scipy import ndimage
 from stand_in import StandIn
 from typer.testing import CliRunner
 
 import msam
 from msam import demo
 from msam.cli.app import app
-from msam.demo import deepest_voxel, dice, find_case
-from msam.errors import PromptError, VolumeError
-from msam.volume import Volume
-
-masks = hnp.arrays(bool, st.tuples(*[st.integers(2, 7)] * 3), elements=st.booleans()).filter(np.any)
-spacings = st.tuples(*[st.floats(0.5, 4.0)] * 3)
-
-
-@given(masks, spacings)
-def test_the_deepest_voxel_is_the_one_farthest_from_outside(mask: np.ndarray, spacing: tuple[float, ...]) -> None:
-    i, j, k = deepest_voxel(mask, Volume(mask.astype(np.uint8), np.diag([*spacing, 1.0])))
-    depth = ndimage.distance_transform_edt(np.pad(mask, 1), sampling=spacing[::-1])[1:-1, 1:-1, 1:-1]
-    assert depth[k, j, i] == pytest.approx(depth.max(), rel=1e-5)
-
-
-def test_an_empty_mask_has_no_deepest_voxel() -> None:
-    empty = np.zeros((3, 3, 3), np.uint8)
-    with pytest.raises(PromptError):
-        deepest_voxel(empty, Volume(empty, np.eye(4)))
-
-
-def test_dice_is_the_share_in_common() -> None:
-    a, b = np.zeros((2, 2, 2), bool), np.zeros((2, 2, 2), bool)
-    assert dice(a, b) == 1
-    a[0], b[0, 0] = True, True
-    assert dice(a, b) == pytest.approx(2 * 2 / (4 + 2))
-    assert dice(a, ~a) == 0
+from msam.demo import find_case
+from msam.errors import VolumeError
+from msam.evaluation.overlap import dice
 
 
 class TestWhichScanIsTaken:

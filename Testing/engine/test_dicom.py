@@ -10,6 +10,7 @@ import pytest
 import SimpleITK as sitk
 from dicom_series import INTERCEPT, PATIENT, write_series
 from geometries import rotation
+
 from msam.errors import VolumeError
 from msam.volume import Volume
 
@@ -97,8 +98,8 @@ def test_rescaling_is_applied(tmp_path: Path) -> None:
 
 
 def test_every_slice_keeps_its_own_fraction_of_rescaling(tmp_path: Path) -> None:
-    a_series(tmp_path, modality="PT", slope=lambda k: f".{k + 1}")
-    truth = (some_slices().astype(int) - INTERCEPT) * (np.arange(1, 10) / 10)[:, None, None] + INTERCEPT
+    a_series(tmp_path, modality="PT", slope=lambda k: f".{k}" if k else "1")
+    truth = (some_slices().astype(int) - INTERCEPT) * np.array([1, *np.arange(1, 9) / 10])[:, None, None] + INTERCEPT
     assert np.allclose(Volume.read(tmp_path).voxels, truth, atol=1e-3)
 
 

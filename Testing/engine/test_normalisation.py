@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+
 from msam.config import ModelConfig
 from msam.normalisation import fill_value, normalise
 from msam.volume import Volume

@@ -3,9 +3,9 @@
 Embeddings are compared directly. Logits need care: the cases' weights make the decoder chaotic (see
 `parity_weights.well_conditioned`), so that a relative change of the embedding by 1e-6, which is float32's own rounding,
 moves logits by up to 0.1 and, fed back, by several units. Computed the published way, on another number of threads,
-they miss the published figures by as much. So the arithmetic is compared in double precision, where rounding cannot hide
-a difference; the published figures step by step, within what rounding does; and whole iterations with the same weights
-well conditioned.
+they miss the published figures by as much. So the arithmetic is compared in double precision, where rounding cannot
+hide a difference; the published figures step by step, within what rounding does; and whole iterations with the same
+weights well conditioned.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ def test_steps_are_the_published_arithmetic_in_double_precision(family: Family) 
     mask = torch.zeros(1, 1, 32, 32, 32, dtype=torch.float64)
     for points, labels in steps:
         logits, quality = exact.decode(encoded, points.double(), labels.double(), mask)
-        expected_logits, expected_quality = literal.decode(encoded.embedding, points.double(), labels.double(), mask)
+        expected_logits, expected_quality = literal.decode((encoded.embedding, []), points.double(), labels.double(), mask)
         assert (logits - expected_logits).abs().max() < 1e-6
         assert (quality - expected_quality).abs().max() < 1e-6
         mask = expected_logits
@@ -105,7 +105,7 @@ def test_iterations_hold_to_1e_4_where_the_weights_are_well_conditioned(family: 
         mask = expected_mask = torch.zeros(1, 1, 32, 32, 32)
         for points, labels in steps:
             mask, quality = sane.decode(encoded, points, labels, mask)
-            expected_mask, expected_quality = literal.decode(encoded.embedding, points, labels, expected_mask)
+            expected_mask, expected_quality = literal.decode((encoded.embedding, []), points, labels, expected_mask)
             assert (mask - expected_mask).abs().max() < 1e-4
             assert (quality - expected_quality).abs().max() < 1e-4
 

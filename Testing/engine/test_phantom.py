@@ -6,9 +6,10 @@ import time
 
 import numpy as np
 import pytest
+from scipy import ndimage
+
 from msam.phantom import Lesion, thorax_phantom
 from msam.volume import Volume
-from scipy import ndimage
 
 Phantom = tuple[Volume, np.ndarray, list[Lesion]]
 

@@ -98,6 +98,12 @@ def test_steps_start_with_the_first_positive_point_and_keep_all_others_in_order(
     assert others == [point for point in points if point is not first]
 
 
+def test_without_a_positive_point_the_order_stays() -> None:
+    points = (Point(1, (1, 0, 0), False), Point(2, (2, 0, 0), False))
+    assert positive_first(points) == points
+    assert positive_first(()) == ()
+
+
 def test_the_fingerprint_sees_positions_labels_and_order_but_no_ids() -> None:
     one, other = Point(1, (1, 2, 3)), Point(2, (4, 5, 6))
     assert digest([one, other]) == digest([Point(8, (1, 2, 3)), Point(9, (4, 5, 6))])

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 from geometries import GEOMETRIES
+
 from msam.errors import VolumeError
 from msam.volume import Volume
 

@@ -14,12 +14,13 @@ import torch
 from geometries import GEOMETRIES, geometries, ijk_to_ras, rotation
 from hypothesis import assume, given
 from hypothesis import strategies as st
+from scipy import ndimage
+
 from msam.config import ModelConfig
 from msam.errors import StateError
 from msam.normalisation import normalise
 from msam.region import Box, Region, cut, paste, project
 from msam.volume import Volume
-from scipy import ndimage
 
 SHAPE = (26, 34, 30)
 SPACINGS = (None, 0.5, 1.0, 2.6, 7.0)

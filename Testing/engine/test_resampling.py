@@ -7,6 +7,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+
 from msam import resampling
 from msam.resampling import AxisMap, averaging, enlargement, expand, linear, resample, sampling
 

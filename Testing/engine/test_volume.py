@@ -11,6 +11,7 @@ import SimpleITK as sitk
 from geometries import GEOMETRIES, geometries, ijk_to_ras, rotation
 from hypothesis import given
 from hypothesis import strategies as st
+
 from msam.errors import PromptError, VolumeError
 from msam.volume import Volume
 

@@ -10,6 +10,7 @@ import SimpleITK as sitk
 from geometries import GEOMETRIES, geometries, ijk_to_ras, rotation
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
 from msam.errors import VolumeError
 from msam.volume import Volume
 

@@ -14,8 +14,9 @@ import msam
 from msam.cli.arguments import DeviceOption, ModelOption
 from msam.cli.errors import EXIT_CODES, ExitCode, reports_errors
 from msam.cli.outcome import progress_bar
-from msam.demo import dice, find_case
+from msam.demo import find_case
 from msam.errors import MsamError
+from msam.evaluation.overlap import dice
 from msam.measurements import measure
 from msam.preview import write_preview
 

@@ -83,7 +83,7 @@ class PromptEncoder(nn.Module):
         """
         encoded: Tensor = self.pe_layer((points + 0.5) / self.roi_size)
         kind = labels.unsqueeze(-1)
-        kinds = torch.cat([embedding.weight for embedding in self.point_embeddings.children()])
+        kinds = torch.cat(list(self.point_embeddings.parameters()))
         tokens = encoded + torch.where(kind == POSITIVE, kinds[POSITIVE], kinds[NEGATIVE])
         filler = self.not_a_point_embed.weight
         tokens = torch.where(kind == NOT_A_POINT, filler, tokens)

@@ -56,9 +56,9 @@ class CroppedMask:
         """With one voxel set or cleared."""
         i, j, k = ijk
         voxel: Box = ((i, i + 1), (j, j + 1), (k, k + 1))
-        box = union(self.box, voxel) if value else self.box
-        if not value and not part(self.voxels, self.box, common(self.box, voxel)).any():
+        if bool(part(self.voxels, self.box, common(self.box, voxel)).any()) == value:
             return self
+        box = union(self.box, voxel)
         voxels = self.within(box)
         part(voxels, box, voxel)[...] = value
         return CroppedMask.cropped(box, voxels)

@@ -14,7 +14,7 @@ from msam.session import zoom
 from msam.session.answer import Answer
 from msam.session.carrying import carried
 from msam.session.looking import Looker
-from msam.session.prompts import Point, positive_first
+from msam.session.prompts import Point, positive_first, positive_positions
 
 Floats = npt.NDArray[np.float64]
 
@@ -53,7 +53,7 @@ def next_look(looker: Looker, before: Answer, so_far: Sequence[Point]) -> Answer
         before: the answer of the step before.
         so_far: the points in their order; the newest lies inside the region or is positive.
     """
-    positives = np.array([point.position_ijk for point in so_far if point.positive])
+    positives = positive_positions(so_far)
     clicks = visible(looker, so_far)
     focus = np.concatenate((positives, [so_far[-1].position_ijk]))
     region = before.region
@@ -77,11 +77,9 @@ def visible(looker: Looker, so_far: Sequence[Point]) -> tuple[Point, ...]:
     return (so_far[-1],) if looker.config.clicks_per_step == "new" else positive_first(so_far)
 
 
-def _closer_look(
-    looker: Looker, answer: Answer, so_far: Sequence[Point], spacings: Sequence[zoom.Spacing]
-) -> Answer:
+def _closer_look(looker: Looker, answer: Answer, so_far: Sequence[Point], spacings: Sequence[zoom.Spacing]) -> Answer:
     """The answer from the finest of these spacings at which a region around the mask holds it, if that is as good."""
-    positives = np.array([point.position_ijk for point in so_far if point.positive])
+    positives = positive_positions(so_far)
     focus = np.concatenate((positives, [so_far[-1].position_ijk]))
     for spacing in spacings:
         region = zoom.holding(looker.volume, looker.config, spacing, _content(looker, answer, focus))

@@ -111,9 +111,17 @@ def check_points(volume: Volume, points: Sequence[Point]) -> None:
 
 
 def positive_first(points: Sequence[Point]) -> tuple[Point, ...]:
-    """The points in their order, but starting with the first positive one: no step can start from a negative one."""
-    first = next(point for point in points if point.positive)
-    return (first, *(point for point in points if point is not first))
+    """The points in their order, but starting with the first positive one if there is any.
+
+    Without a mask to go on from, a negative point has nothing to take away from.
+    """
+    first = next((number for number, point in enumerate(points) if point.positive), 0)
+    return (*points[first : first + 1], *points[:first], *points[first + 1 :])
+
+
+def positive_positions(points: Sequence[Point]) -> npt.NDArray[np.float64]:
+    """Where the positive points are, (N, 3) in voxels (i, j, k)."""
+    return np.array([point.position_ijk for point in points if point.positive], dtype=np.float64).reshape(-1, 3)
 
 
 def digest(points: Sequence[Point]) -> str:

@@ -18,7 +18,7 @@ from msam.session.carrying import mask_as_logits
 from msam.session.looking import Looker, Network, clicked_intensity
 from msam.session.masks import CroppedMask
 from msam.session.placement import first_look, next_look
-from msam.session.prompts import Point, check_points, digest, positive_first
+from msam.session.prompts import Point, check_points, digest, positive_first, positive_positions
 from msam.session.run import Progress, Run
 from msam.session.state import State, rounded
 from msam.session.windows import look_through_windows
@@ -201,7 +201,7 @@ def _from_mask(looker: Looker, prompt: MaskPrompt, points: Sequence[Point], stat
     """A given mask as if a step had answered it, in the region in use when that holds it, else in one that does."""
     (i0, i1), (j0, j1), (k0, k1) = prompt.mask.box
     corners = np.array([[i0, j0, k0], [i1, j1, k1]]) - 0.5
-    held = np.concatenate((corners, [point.position_ijk for point in points if point.positive]))
+    held = np.concatenate((corners, positive_positions(points)))
     if state is not None and all(zoom.well_inside(looker.volume, state.region, position) for position in held):
         region = state.region
     else:

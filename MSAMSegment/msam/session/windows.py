@@ -14,7 +14,7 @@ from msam.session.answer import Answer, Float32
 from msam.session.carrying import carried
 from msam.session.lattice import Index, Lattice, neighbours, overlap, share_of_cells
 from msam.session.looking import Looker
-from msam.session.prompts import Point, positive_first
+from msam.session.prompts import Point, positive_first, positive_positions
 
 # More windows than this are too many for one click; then their spacing is one step coarser.
 MOST_WINDOWS = 27
@@ -39,8 +39,7 @@ def look_through_windows(
     """
     volume, config = looker.volume, looker.config
     extent = zoom.mask_extent(volume, whole.region, whole.logits)
-    positives = np.array([point.position_ijk for point in points if point.positive])
-    content = np.concatenate((extent, positives)) if len(extent) else extent
+    content = np.concatenate((extent, positive_positions(points))) if len(extent) else extent
     spacings = zoom.finer_for_windows(volume, config, whole.region, content)
     # An object that goes on beyond what was seen leads to more windows than those known from the start.
     ends = not zoom.touches_border(volume, whole.region, whole.logits)

@@ -162,8 +162,8 @@ def _around_middle(volume: Volume, config: ModelConfig, spacing: Spacing, positi
 
 
 def _sides_inside(volume: Volume, region: Region) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
-    """Along R, A and S: whether the region's first side, and its last one, cut through the volume."""
+    """Along R, A and S: whether voxels of the volume lie beyond the region's first side, and beyond its last one."""
     sides = region.to_ijk(volume, [[-0.5] * 3, [region.size - 0.5] * 3])[:, list(volume.orientation.axes)]
-    ends = np.asarray(volume.shape_ijk)[list(volume.orientation.axes)] - 0.5
-    inside = (sides > -0.5) & (sides < ends)
+    last = np.asarray(volume.shape_ijk)[list(volume.orientation.axes)] - 1
+    inside = (sides > ROUNDING) & (sides < last - ROUNDING)
     return inside[0], inside[1]

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from msam.errors import VolumeError
+from msam.manifest import read_manifest
 from msam.volume import Volume
 
 
@@ -52,19 +50,13 @@ def load_targets(manifest: Path, split: str, *, least_voxels: int = 30) -> list[
         least_voxels: objects with fewer voxels are left out: specks, where a click says all there is to say.
 
     Raises:
-        VolumeError: a scan and its label differ in shape.
+        VolumeError: the manifest or a scan cannot be read, or a scan and its label lie on different grids.
     """
-    entries: list[dict[str, Any]] = json.loads(manifest.read_text(encoding="utf-8"))
     targets = []
-    for entry in entries:
-        if entry["split"] != split:
-            continue
-        scan = Volume.read(manifest.parent / entry["image"])
-        volume = Volume(scan.voxels, scan.ijk_to_ras, "CT" if entry["modality"] == "CT" else "OT")
-        label = Volume.read(manifest.parent / entry["label"]).voxels.astype(np.uint8)
-        if label.shape != volume.voxels.shape:
-            raise VolumeError(f"{entry['image']} and its label differ in shape: {volume.voxels.shape}, {label.shape}.")
-        for value, name in entry["labels"].items():
-            if np.count_nonzero(label == int(value)) >= least_voxels:
-                targets.append(Target(entry["dataset"], entry["case"], name, volume, label, (int(value),)))
+    for case in read_manifest(manifest, split):
+        volume, values = case.read()
+        label = values.astype(np.uint8)
+        for value, name in case.labels.items():
+            if np.count_nonzero(label == value) >= least_voxels:
+                targets.append(Target(case.dataset, case.case, name, volume, label, (value,)))
     return targets

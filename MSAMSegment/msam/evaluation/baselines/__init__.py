@@ -1,0 +1,1 @@
+"""Classical methods that segment from clicks too: what a model has to be better than."""

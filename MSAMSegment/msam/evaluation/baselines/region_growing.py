@@ -1,0 +1,73 @@
+"""Region growing from clicks, as radiological workstations have it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+import SimpleITK as sitk
+
+from msam.clicks import Click
+from msam.volume import Volume
+
+# Chosen once on the training split, by the mean Dice of all data sets after one, three and five clicks.
+SMOOTHING_MM = 1.0
+MULTIPLIER = 2.0
+ITERATIONS = 3
+NEIGHBOURHOOD = 2
+BARRIER_MM = 10.0
+# A barrier leaves this share of the way to the nearest positive click free.
+FREE = 0.5
+
+
+def region_growing(volume: Volume, clicks: Sequence[Click]) -> npt.NDArray[np.bool_]:
+    """Grows a region of similar intensity from the positive clicks (ITK's confidence connected filter).
+
+    The scan is smoothed; the region then takes in what is connected to a positive click and not farther than a multiple
+    of the standard deviation from the mean of the region so far. Around each negative click a ball is left out, and
+    with it what is connected to the positive clicks only through it.
+
+    Args:
+        volume: the scan.
+        clicks: in voxels (i, j, k); at least one is positive.
+
+    Returns:
+        (K, J, I) bool.
+    """
+    image = sitk.GetImageFromArray(volume.voxels.astype(np.float32))
+    image.SetSpacing(volume.spacing.tolist())
+    image = sitk.DiscreteGaussian(image, SMOOTHING_MM**2)
+    seeds = [_voxel(click) for click in clicks if click.positive]
+    region = sitk.ConfidenceConnected(
+        image,
+        seedList=seeds,
+        numberOfIterations=ITERATIONS,
+        multiplier=MULTIPLIER,
+        initialNeighborhoodRadius=NEIGHBOURHOOD,
+        replaceValue=1,
+    )
+    barriers = [_voxel(click) for click in clicks if not click.positive]
+    if not barriers:
+        return np.asarray(sitk.GetArrayFromImage(region) != 0)
+    mask = sitk.GetArrayFromImage(region)
+    for barrier in barriers:
+        to_seeds = np.linalg.norm((np.array(seeds) - barrier) * volume.spacing, axis=1).min()
+        _carve(mask, volume, barrier, min(BARRIER_MM, FREE * float(to_seeds)))
+    connected = sitk.ConnectedThreshold(sitk.GetImageFromArray(mask), seeds, lower=1, upper=1)
+    return np.asarray(sitk.GetArrayFromImage(connected) != 0)
+
+
+def _voxel(click: Click) -> tuple[int, int, int]:
+    i, j, k = (round(value) for value in click.position)
+    return i, j, k
+
+
+def _carve(mask: npt.NDArray[np.uint8], volume: Volume, centre: tuple[int, int, int], radius: float) -> None:
+    """Empties a ball with a radius in mm around a voxel (i, j, k)."""
+    reach = np.floor(radius / volume.spacing).astype(int)
+    low = np.maximum(np.array(centre) - reach, 0)
+    high = np.minimum(np.array(centre) + reach + 1, volume.shape_ijk)
+    along = [(np.arange(low[a], high[a]) - centre[a]) * volume.spacing[a] for a in range(3)]
+    squares = along[2][:, None, None] ** 2 + along[1][:, None] ** 2 + along[0] ** 2
+    mask[low[2] : high[2], low[1] : high[1], low[0] : high[0]][squares <= radius**2] = 0

@@ -1,0 +1,64 @@
+"""`make benchmark`: how fast the engine is, and how much memory it takes, beside the published way of computing it.
+
+Every measurement runs in a process of its own, one after the other, on the same threads; times are medians. The table goes to
+the screen, the figures to benchmark-output/benchmark.json.
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+import subprocess
+import sys
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+ROOT = Path(__file__).parents[2]
+OUTPUT = ROOT / "benchmark-output" / "benchmark.json"
+THREADS = 2
+MODELS = ("vit_b", "compact")
+
+
+def measure(*arguments: str) -> dict[str, float]:
+    """What one run of `measurements.py` printed."""
+    command = [sys.executable, "-m", "Testing.benchmarks.measurements", *arguments, "--threads", str(THREADS)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise SystemExit(f"The measurement '{' '.join(arguments)}' failed:\n{done.stderr}")
+    figures: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    return figures
+
+
+def main() -> None:
+    console = Console()
+    figures: dict[str, dict[str, float]] = {}
+    for model in MODELS:
+        for way in ("engine", "published"):
+            console.print(f"Measuring {model}, {way} …")
+            figures[f"{model} {way}"] = measure(way, model)
+    console.print("Measuring the start of the process to the first mask …")
+    figures["first mask"] = measure("first-mask", "compact")
+
+    table = Table(title=f"Seconds, and MB of memory, on {THREADS} threads")
+    for heading in ("model", "what", "engine", "published way", "ratio"):
+        table.add_column(heading, justify="left" if heading in ("model", "what") else "right")
+    for model in MODELS:
+        ours, theirs = figures[f"{model} engine"], figures[f"{model} published"]
+        for what in ("encode", "step", "second click", "encode adds MB"):
+            digits = 0 if what.endswith("MB") else 3
+            ratio = theirs[what] / max(ours[what], 1e-9)
+            table.add_row(model, what, f"{ours[what]:.{digits}f}", f"{theirs[what]:.{digits}f}", f"{ratio:.1f}")
+    first = figures["first mask"]
+    table.add_row("compact", f"process start to first mask, {first['megavoxels']:.0f} Mvoxel CT", f"{first['seconds']:.2f}", "", "")
+    console.print(table)
+
+    OUTPUT.parent.mkdir(exist_ok=True)
+    machine = {"processor": platform.processor() or platform.machine(), "python": platform.python_version()}
+    OUTPUT.write_text(json.dumps({"threads": THREADS, "machine": machine, "figures": figures}, indent=2) + "\n")
+    console.print(f"Figures: {OUTPUT.relative_to(ROOT)}")
+
+
+if __name__ == "__main__":
+    main()
