@@ -36,11 +36,14 @@ class Case:
     click: tuple[int, int, int]
 
 
-def find_case() -> Case:
+def find_case(*, phantom: bool = False) -> Case:
     """The chest CT of the shared data where it is there, else the lung nodule of the phantom.
 
     The data are looked for in the folder that the environment variable `MSAM_DATA` names, else in `shared/data` beside
     the project's folder.
+
+    Args:
+        phantom: take the phantom in any case.
 
     Raises:
         VolumeError: `MSAM_DATA` names a folder without the scan, or the scan cannot be read.
@@ -49,12 +52,12 @@ def find_case() -> Case:
 
     named = os.environ.get("MSAM_DATA")
     folder = Path(named) if named else Path(__file__).resolve().parents[3] / "shared" / "data"
-    if (folder / SCAN).is_file():
+    if not phantom and (folder / SCAN).is_file():
         volume = Volume.read(folder / SCAN)
         truth = Volume.read(folder / LABELS).voxels == TUMOUR
         click = deepest_voxel(truth, volume.spacing)
         return Case("a chest CT with a lung tumour (TCIA 4D-Lung, CC BY 3.0)", volume, truth, click)
-    if named:
+    if named and not phantom:
         raise VolumeError(f"The folder that MSAM_DATA names has no {SCAN.as_posix()}; correct it or leave it unset.")
     from msam.phantom import thorax_phantom
 

@@ -125,13 +125,21 @@ def test_the_finest_holding_region_holds_everything_and_no_finer_one_would(
 
 
 def test_windows_are_wanted_only_for_what_one_finer_region_cannot_hold() -> None:
-    volume, config = noise((120, 120, 120)), small_config(spacings=(1.0, 2.0, 4.0))
+    volume, config = noise((120, 120, 120)), small_config(spacings=(1.0,))
     coarse = Region.around(volume, (60, 60, 60), 32, 4.0)
     small, large = np.array([[50.0] * 3, [80.0] * 3]), np.array([[10.0] * 3, [110.0] * 3])
 
     assert zoom.finer_for_windows(volume, config, coarse, small) == ()
     assert zoom.finer_for_windows(volume, config, coarse, large) == (1.0, 2.0)
     assert zoom.finer_for_windows(volume, config, Region.around(volume, (60, 60, 60), 32, 1.0), large) == ()
+
+
+def test_a_model_trained_at_several_spacings_looks_once_at_what_one_of_them_holds() -> None:
+    volume, config = noise((120, 120, 120)), small_config(spacings=(1.0, 2.0))
+    large = np.array([[10.0] * 3, [110.0] * 3])
+
+    assert zoom.finer_for_windows(volume, config, Region.around(volume, (60, 60, 60), 32, 2.0), large) == ()
+    assert zoom.finer_for_windows(volume, config, Region.around(volume, (60, 60, 60), 32, 4.0), large) == (1.0, 2.0)
 
 
 def test_a_window_that_forgets_most_of_the_object_is_not_trusted() -> None:

@@ -13,7 +13,7 @@ from msam.errors import CheckpointError, ConfigError
 _LARGEST_NUMBER = 65_536
 _MOST_LAYERS = 256
 _COUNTS_OF_LAYERS = ("depth", "decoder_depth", "mask_tokens")
-_MAY_BE_ZERO = ("lora_rank", "global_blocks")
+_MAY_BE_ZERO = ("lora_rank", "window_size", "global_blocks")
 
 
 def config_to_text(config: ModelConfig) -> str:

@@ -32,6 +32,9 @@ def register(app: typer.Typer) -> None:
 def demo_command(
     model: ModelOption = "compact",
     device: DeviceOption = "auto",
+    phantom: Annotated[
+        bool, typer.Option("--phantom", help="Take the computed phantom even where the CT is there.")
+    ] = False,
     output_folder: Annotated[Path, typer.Option("--output-folder", "-o", help="Where mask and picture go.")] = Path(
         "demo-output"
     ),
@@ -45,7 +48,7 @@ def demo_command(
         raise MsamError(f"The folder '{output_folder}' cannot be made: {error.strerror}.") from error
 
     with progress_bar("Reading the scan") as report:
-        case = find_case()
+        case = find_case(phantom=phantom)
         report(0.0, "Loading the model")
         loaded = msam.load_model(model, device)
         ready = time.perf_counter()

@@ -7,8 +7,8 @@ import numpy.typing as npt
 import SimpleITK as sitk
 
 from msam.clicks import Click
-from msam.evaluation.boxes import box_of
 from msam.evaluation.deepest import deepest_voxel
+from msam.session.boxes import NO_BOX, part, tight_box
 
 Mask = npt.NDArray[np.bool_]
 
@@ -38,13 +38,15 @@ def next_click(mask: Mask, truth: Mask, spacing: npt.ArrayLike) -> Click | None:
         truth: (K, J, I), what should have been.
         spacing: (3,), mm along i, j, k.
     """
-    box = box_of(mask != truth)
-    if box is None:
+    box = tight_box(mask != truth)
+    if box == NO_BOX:
         return None
-    missed, left_over = _largest_part(truth[box] & ~mask[box]), _largest_part(mask[box] & ~truth[box])
-    positive = np.count_nonzero(missed) >= np.count_nonzero(left_over)
+    mask, truth = part(mask, NO_BOX, box), part(truth, NO_BOX, box)
+    missed, left_over = _largest_part(truth & ~mask), _largest_part(mask & ~truth)
+    positive = bool(np.count_nonzero(missed) >= np.count_nonzero(left_over))
     i, j, k = deepest_voxel(missed if positive else left_over, spacing)
-    return Click((i + box[2].start, j + box[1].start, k + box[0].start), positive)
+    (i0, _), (j0, _), (k0, _) = box
+    return Click((i0 + i, j0 + j, k0 + k), positive)
 
 
 def _largest_part(mask: Mask) -> Mask:

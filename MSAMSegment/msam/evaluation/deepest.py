@@ -9,7 +9,7 @@ import numpy.typing as npt
 import SimpleITK as sitk
 
 from msam.errors import PromptError
-from msam.evaluation.boxes import box_of
+from msam.session.boxes import NO_BOX, part, tight_box
 
 # Depths that differ by no more than this, in mm, are alike: the rounding of float32 must not decide between them.
 ALIKE = 1e-4
@@ -28,11 +28,11 @@ def deepest_voxel(mask: npt.NDArray[Any], spacing: npt.ArrayLike) -> tuple[int, 
     Raises:
         PromptError: the mask is empty.
     """
-    box = box_of(mask)
-    if box is None:
+    box = tight_box(mask)
+    if box == NO_BOX:
         raise PromptError("An empty mask has no deepest voxel.")
     # What lies beyond the mask's box, or the scan, is outside; distances are to that, so it is the object here.
-    outside = sitk.GetImageFromArray(np.pad(mask[box] == 0, 1, constant_values=True).astype(np.uint8))
+    outside = sitk.GetImageFromArray(np.pad(part(mask, NO_BOX, box) == 0, 1, constant_values=True).astype(np.uint8))
     outside.SetSpacing(np.asarray(spacing, dtype=np.float64).tolist())
     distance = sitk.SignedMaurerDistanceMap(
         outside, insideIsPositive=False, squaredDistance=False, useImageSpacing=True
@@ -40,4 +40,5 @@ def deepest_voxel(mask: npt.NDArray[Any], spacing: npt.ArrayLike) -> tuple[int, 
     depth = sitk.GetArrayViewFromImage(distance)
     deepest = depth >= depth.max() - ALIKE
     k, j, i = np.unravel_index(int(deepest.argmax()), depth.shape)
-    return int(i) - 1 + box[2].start, int(j) - 1 + box[1].start, int(k) - 1 + box[0].start
+    (i0, _), (j0, _), (k0, _) = box
+    return i0 + int(i) - 1, j0 + int(j) - 1, k0 + int(k) - 1

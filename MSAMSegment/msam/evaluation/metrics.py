@@ -13,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 import SimpleITK as sitk
 
-from msam.evaluation.boxes import box_of
 from msam.evaluation.overlap import dice
+from msam.session.boxes import NO_BOX, part, tight_box, union
 
 Mask = npt.NDArray[np.bool_]
 Distances = npt.NDArray[np.float64]
@@ -80,9 +80,8 @@ def surface_distances(mask: Mask, truth: Mask, spacing: npt.ArrayLike) -> tuple[
         truth: (K, J, I), not empty.
         spacing: (3,), mm along i, j, k.
     """
-    box = box_of(mask | truth)
-    assert box is not None
-    one, other = surface(mask[box]), surface(truth[box])
+    box = union(tight_box(mask), tight_box(truth))
+    one, other = (surface(part(array, NO_BOX, box)) for array in (mask, truth))
     return _distances(other, spacing)[one], _distances(one, spacing)[other]
 
 

@@ -32,7 +32,7 @@ from msam.protocol.compression import compress, decompress
 from msam.protocol.names import LARGEST_VOLUME, LONGEST_AXIS, PART_BYTES
 from msam.protocol.problems import ProtocolError
 
-TYPES = ("|b1", "|i1", "|u1", "<i2", "<u2", "<i4", "<u4", "<i8", "<u8", "<f2", "<f4", "<f8")
+TYPES = ("|i1", "|u1", "<i2", "<u2", "<i4", "<u4", "<i8", "<u8", "<f2", "<f4", "<f8")
 PREAMBLE = b"msam volume v1\n\0"
 LONGEST_MODALITY = 16
 # Quick enough that a fast network is not kept waiting.
@@ -114,13 +114,14 @@ def describe(
     """
     if voxels.ndim != 3:
         raise ProtocolError(f"A volume has three dimensions; this array has {voxels.ndim}.")
-    little = np.ascontiguousarray(voxels, dtype=voxels.dtype.newbyteorder("<"))
+    numbers = voxels.view(np.uint8) if voxels.dtype == np.bool_ else voxels
+    little = np.ascontiguousarray(numbers, dtype=numbers.dtype.newbyteorder("<"))
     k, j, i = little.shape
     # Adding zero turns a negative zero into zero: they are the same place.
     matrix = tuple(float(value) + 0.0 for value in np.asarray(ijk_to_ras, dtype=np.float64).ravel())
     description = VolumeDescription(little.dtype.str, (k, j, i), matrix, modality)
     description.check()
-    return description, memoryview(little.reshape(-1).view(np.uint8))
+    return description, memoryview(little.reshape(-1).view(np.uint8))  # type: ignore[arg-type]
 
 
 def digests(description: VolumeDescription, data: memoryview) -> list[bytes]:

@@ -117,7 +117,8 @@ def finest_holding(volume: Volume, config: ModelConfig, positions: Floats, fines
 def finer_for_windows(volume: Volume, config: ModelConfig, region: Region, positions: Floats) -> tuple[Spacing, ...]:
     """The spacings, fine to coarse, at which an object is worth looking at again through several windows.
 
-    None when a region one step finer would hold all of it: then the zoom was free to choose that one.
+    None when a region one step finer would hold all of it, or when the model was trained at the spacing of the region
+    as well as at finer ones: then the zoom was free to choose among them, and one look is what the model does best.
 
     Args:
         volume: the scan.
@@ -125,6 +126,8 @@ def finer_for_windows(volume: Volume, config: ModelConfig, region: Region, posit
         region: where the whole object was seen.
         positions: (N, 3) corners of the object, and its points.
     """
+    if len(config.spacings) > 1 and region.spacing in config.spacings:
+        return ()
     rungs = ladder(volume, config)
     finer = rungs[: rungs.index(region.spacing)]
     if not finer or not len(positions) or holding(volume, config, finer[-1], positions) is not None:

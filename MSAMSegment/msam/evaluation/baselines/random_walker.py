@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -125,7 +126,7 @@ def _border(inside: Mask) -> Mask:
     return ~inner
 
 
-def _ball(centre: npt.NDArray[np.float64], size: int) -> Mask:
+def _ball(centre: npt.NDArray[np.floating[Any]], size: int) -> Mask:
     along = [(np.arange(size) - position) ** 2 for position in centre]
     squares = along[0][:, None, None] + along[1][:, None] + along[2]
     return np.asarray(squares <= max(SEED_RADIUS**2, float(squares.min())))

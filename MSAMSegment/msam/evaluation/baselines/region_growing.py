@@ -14,8 +14,8 @@ from msam.volume import Volume
 # Chosen once on the training split, by the mean Dice of all data sets after one, three and five clicks.
 SMOOTHING_MM = 1.0
 MULTIPLIER = 2.0
-ITERATIONS = 3
-NEIGHBOURHOOD = 2
+ITERATIONS = 1
+NEIGHBOURHOOD = 1
 BARRIER_MM = 10.0
 # A barrier leaves this share of the way to the nearest positive click free.
 FREE = 0.5
@@ -37,7 +37,7 @@ def region_growing(volume: Volume, clicks: Sequence[Click]) -> npt.NDArray[np.bo
     """
     image = sitk.GetImageFromArray(volume.voxels.astype(np.float32))
     image.SetSpacing(volume.spacing.tolist())
-    image = sitk.DiscreteGaussian(image, SMOOTHING_MM**2)
+    image = sitk.DiscreteGaussian(image, [SMOOTHING_MM**2] * 3)
     seeds = [_voxel(click) for click in clicks if click.positive]
     region = sitk.ConfidenceConnected(
         image,

@@ -1,0 +1,89 @@
+"""What every request passes: its token, its version, its end in words, and a line in the log."""
+
+from __future__ import annotations
+
+import hmac
+import logging
+import time
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import ClientDisconnect
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from msam.errors import MsamError
+from msam.protocol.names import AUTHORISATION, BEARER, OPEN_PATHS, VERSION, VERSION_HEADER, Code
+from msam.service import answers
+from msam.service.log import place_of
+from msam.service.metrics import Metrics
+
+logger = logging.getLogger(__name__)
+METHODS = ("GET", "PUT", "POST", "DELETE", "HEAD", "OPTIONS", "PATCH")
+
+
+class Gate:
+    """Wraps the application."""
+
+    def __init__(self, app: ASGIApp, token: str | None, metrics: Metrics) -> None:
+        self._app = app
+        self._expected = None if token is None else f"{BEARER}{token}".encode()
+        self._metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request, or a start or stop of the application."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started, status = time.perf_counter(), 0
+
+        async def noting(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                MutableHeaders(scope=message)[VERSION_HEADER] = str(VERSION)
+            await send(message)
+
+        try:
+            refused = self._refused(scope)
+            if refused is None:
+                await self._app(scope, receive, noting)
+            else:
+                await refused(scope, receive, noting)
+        except ClientDisconnect:
+            status = status or 499
+        except Exception as error:
+            if not isinstance(error, MsamError):
+                logger.error("request failed", extra={"fields": {"error": type(error).__name__, "at": place_of(error)}})
+            if not status:
+                answer = answers.refusal(error) if isinstance(error, MsamError) else _unforeseen()
+                await answer(scope, receive, noting)
+        finally:
+            self._note(scope, status, time.perf_counter() - started)
+
+    def _refused(self, scope: Scope) -> Response | None:
+        headers = Headers(scope=scope)
+        if self._expected is not None and scope["path"] not in OPEN_PATHS:
+            shown = headers.get(AUTHORISATION, "").encode("latin-1", "replace")
+            if not hmac.compare_digest(shown, self._expected):
+                return answers.problem(Code.UNAUTHORISED, "The token of the request is missing or wrong.")
+        spoken = headers.get(VERSION_HEADER, str(VERSION))
+        other_path = scope["path"].startswith("/v") and not scope["path"].startswith(f"/v{VERSION}/")
+        if spoken != str(VERSION) or other_path:
+            return answers.problem(
+                Code.VERSION_MISMATCH,
+                f"This engine speaks version {VERSION} of the protocol, the client another one. "
+                "Bring both to the same release.",
+            )
+        return None
+
+    def _note(self, scope: Scope, status: int, seconds: float) -> None:
+        route = getattr(scope.get("route"), "path", "other")
+        method = scope["method"] if scope["method"] in METHODS else "other"
+        self._metrics.count("msam_requests_total", route=route, method=method, status=str(status))
+        self._metrics.observe("msam_request_seconds", seconds, route=route)
+        fields = {"method": method, "route": route, "status": status, "ms": round(1000 * seconds, 1)}
+        logger.info("request", extra={"fields": fields})
+
+
+def _unforeseen() -> Response:
+    return answers.problem(Code.INTERNAL, "The engine met something unexpected; its log tells where.")
