@@ -22,7 +22,7 @@ benchmark: .venv/ready
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check "pip>=25.1"
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check torch==2.13.0
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --group test --editable ".[cli]"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --group test --editable ".[cli,service]"
 	touch $@
 
 clean:

@@ -6,9 +6,10 @@ import argparse
 from pathlib import Path
 
 import torch
+from torch import Tensor
+
 from msam.config import ModelConfig
 from msam.model.network import MSAM
-from torch import Tensor
 
 TINY_MSAM = ModelConfig(
     name="m-sam",

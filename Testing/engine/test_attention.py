@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from published_way import self_attention
 
 from msam.model.attention import Attention
-from published_way import self_attention
 
 
 def random_attention(width: int, heads: int, grid: int, window: int, seed: int) -> Attention:

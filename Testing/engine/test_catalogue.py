@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 from checkpoint_files import TINY_MSAM, TINY_SAM_MED3D, as_msam_training, random_weights, sam_med3d_file, training_file
+
 from msam.checkpoints import catalogue, known, library
 from msam.checkpoints.catalogue import is_model_name, list_models, models_folder, resolve
 from msam.checkpoints.known import KNOWN_MODELS, known_model

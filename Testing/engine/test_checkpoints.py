@@ -17,6 +17,8 @@ from checkpoint_files import (
     same,
     training_file,
 )
+from torch.nn import functional as F
+
 from msam.checkpoints.config_text import config_from_text, config_to_text
 from msam.checkpoints.header import read_header
 from msam.checkpoints.lora import fold_lora
@@ -29,7 +31,6 @@ from msam.checkpoints.writing import convert, write_checkpoint
 from msam.config import VIT_B_MSAM, VIT_B_SAM_MED3D, ModelConfig
 from msam.errors import CheckpointError
 from msam.model.network import MSAM
-from torch.nn import functional as F
 
 
 @pytest.fixture

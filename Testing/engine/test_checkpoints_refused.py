@@ -23,6 +23,7 @@ from checkpoint_files import (
     sam_med3d_file,
     training_file,
 )
+
 from msam.checkpoints.reading import read_checkpoint
 from msam.checkpoints.writing import write_checkpoint
 from msam.errors import CheckpointError

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+
 from msam.checkpoints.download import download
 from msam.checkpoints.known import KnownModel
 from msam.errors import Cancelled, DownloadError

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from small_configs import TINY, random_network
 
 import msam
 from msam.checkpoints.writing import write_checkpoint
@@ -14,7 +15,6 @@ from msam.config import COMPACT
 from msam.errors import CheckpointError, DeviceError, PromptError
 from msam.model.device import autocast, choose_device
 from msam.model.model import Model
-from small_configs import TINY, random_network
 
 CPU = torch.device("cpu")
 CLICK, POSITIVE = torch.tensor([[[16.0, 15, 14]]]), torch.ones(1, 1)

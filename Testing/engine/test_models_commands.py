@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 import typer
 from checkpoint_files import TINY_MSAM, TINY_SAM_MED3D, as_msam_training, random_weights, sam_med3d_file, training_file
+from typer.testing import CliRunner
+
 from msam.checkpoints import catalogue
 from msam.checkpoints.catalogue import resolve
 from msam.checkpoints.known import KNOWN_MODELS, KnownModel
@@ -15,7 +17,6 @@ from msam.checkpoints.reading import read_checkpoint
 from msam.cli import models
 from msam.cli.errors import ExitCode
 from msam.errors import DownloadError
-from typer.testing import CliRunner
 
 APP = typer.Typer()
 models.register(APP)

@@ -8,12 +8,12 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from published_way import PublishedWay
+from small_configs import TINY, random_network
 
 from msam.config import COMPACT, VIT_B_MSAM, VIT_B_SAM_MED3D, ModelConfig
 from msam.errors import ConfigError
 from msam.model.network import MSAM
-from published_way import PublishedWay
-from small_configs import TINY, random_network
 
 configs = st.builds(
     lambda grid, patch, heads, window, adapter, lora: dataclasses.replace(

@@ -18,14 +18,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from parity_weights import image, published_tensor, published_weights, well_conditioned
+from published_way import PublishedWay
 from torch import Tensor
 
 from msam.checkpoints.lora import fold_lora
 from msam.checkpoints.naming import rename_published
 from msam.config import VIT_B_MSAM, VIT_B_SAM_MED3D, ModelConfig
 from msam.model.network import MSAM
-from parity_weights import image, published_tensor, published_weights, well_conditioned
-from published_way import PublishedWay
 
 FAMILIES = {"msam": VIT_B_MSAM, "sammed3d": VIT_B_SAM_MED3D}
 Steps = list[tuple[Tensor, Tensor]]

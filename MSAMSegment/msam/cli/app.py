@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from msam import __version__
-from msam.cli import batch, demo, evaluate, models, segment
+from msam.cli import batch, demo, evaluate, models, segment, serve
 from msam.cli.errors import EXIT_CODES, show_tracebacks
 
 app = typer.Typer(
@@ -18,7 +18,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for module in (segment, batch, demo, evaluate, models):
+for module in (segment, batch, demo, evaluate, models, serve):
     module.register(app)
 
 

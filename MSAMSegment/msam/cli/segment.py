@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -27,12 +27,10 @@ from msam.cli.arguments import (
 )
 from msam.cli.errors import EXIT_CODES, ExitCode, complain, reports_errors
 from msam.cli.outcome import Outcome, progress_bar, run
+from msam.cli.remote import endpoint_of, run_remote
 from msam.errors import MsamError, PromptError
 from msam.points_file import read_points
 from msam.volume import Volume
-
-if TYPE_CHECKING:
-    from msam.model.model import Model
 
 EXAMPLE = (
     "Example: msam-segment segment chest.nii.gz --point 254,301,44 --refine 3 -o tumour.nii.gz --preview tumour.png"
@@ -46,6 +44,7 @@ def register(app: typer.Typer) -> None:
 
 @reports_errors
 def segment_command(
+    context: typer.Context,
     scan: Annotated[Path, typer.Argument(help="NIfTI, NRRD or MHA file, or a DICOM folder or file.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="The mask: .nii, .nii.gz, .nrrd or .mha.")],
     point: Annotated[
@@ -70,6 +69,15 @@ def segment_command(
         Path | None, typer.Option("--mask-prompt", help="A mask of the same scan to start from.")
     ] = None,
     preview: Annotated[Path | None, typer.Option("--preview", help="A picture of three planes, .png.")] = None,
+    engine: Annotated[
+        str | None, typer.Option("--engine", metavar="URL", help="Work on a GPU host: https://HOST:PORT.")
+    ] = None,
+    engine_key: Annotated[
+        Path | None, typer.Option("--engine-key", help="File with the host's key; else it is taken from MSAM_API_KEY.")
+    ] = None,
+    engine_certificates: Annotated[
+        Path | None, typer.Option("--engine-certificates", help="Certificates to trust; else the system's.")
+    ] = None,
     as_json: JsonOption = False,
     overwrite: OverwriteOption = False,
 ) -> None:
@@ -86,13 +94,23 @@ def segment_command(
     if preview is not None:
         check_picture_path(preview, overwrite=overwrite)
     _refuse_own_input(output, scan, points, mask_prompt)
+    endpoint = endpoint_of(engine, engine_key, engine_certificates) if engine else None
 
     with progress_bar("Reading the scan") as report:
         volume = Volume.read(scan, series=series, frame=time_point)
         prompt = read_mask_prompt(mask_prompt, volume) if mask_prompt else None
-        report(0.0, "Loading the model")
-        loaded = msam.load_model(model, device)
-        outcome = run(loaded, volume, clicks, refine=refine, mask_prompt=prompt, report=report)
+        if endpoint is not None:
+            report(0.0, "Asking the engine")
+            named = model if _was_given(context, "model") else None
+            outcome, reply = run_remote(
+                endpoint, volume, clicks, refine=refine, model=named, mask_prompt=prompt, report=report
+            )
+            made_with = reply.model, reply.device
+        else:
+            report(0.0, "Loading the model")
+            loaded = msam.load_model(model, device)
+            outcome = run(loaded, volume, clicks, refine=refine, mask_prompt=prompt, report=report)
+            made_with = loaded.config.name, str(loaded.device)
         report(1.0, "Writing")
         volume.write_mask(outcome.mask, output)
         if preview is not None:
@@ -100,12 +118,18 @@ def segment_command(
 
     seconds = time.perf_counter() - started
     if as_json:
-        typer.echo(json.dumps(_as_json(scan, output, preview, loaded, outcome, seconds), indent=2))
+        typer.echo(json.dumps(_as_json(scan, output, preview, made_with, outcome, seconds), indent=2))
     else:
         _print_summary(output, preview, outcome, seconds)
     if outcome.result.is_empty:
         complain(outcome.result.message)
         raise typer.Exit(ExitCode.EMPTY_MASK)
+
+
+def _was_given(context: typer.Context, option: str) -> bool:
+    """Whether an option was typed: an engine has a model of its own, which the default here must not replace."""
+    source = context.get_parameter_source(option)
+    return source is not None and source.name == "COMMANDLINE"
 
 
 def _refuse_own_input(output: Path, *inputs: Path | None) -> None:
@@ -128,14 +152,14 @@ def caption(outcome: Outcome) -> str:
 
 
 def _as_json(
-    scan: Path, output: Path, preview: Path | None, model: Model, outcome: Outcome, seconds: float
+    scan: Path, output: Path, preview: Path | None, made_with: tuple[str, str], outcome: Outcome, seconds: float
 ) -> dict[str, Any]:
     return {
         "scan": str(scan),
         "mask": str(output),
         "preview": str(preview) if preview else None,
-        "model": model.config.name,
-        "device": str(model.device),
+        "model": made_with[0],
+        "device": made_with[1],
         **outcome.to_dict(),
         "seconds": round(seconds, 3),
     }

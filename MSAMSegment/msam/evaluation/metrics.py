@@ -66,9 +66,9 @@ def score(mask: Mask, truth: Mask, spacing: npt.ArrayLike) -> Scores:
     near = np.count_nonzero(one <= TOLERANCE_MM + ROUNDING_MM) + np.count_nonzero(other <= TOLERANCE_MM + ROUNDING_MM)
     return Scores(
         dice=dice(mask, truth),
-        nsd_2mm=near / (len(one) + len(other)),
+        nsd_2mm=float(near / (len(one) + len(other))),
         hd95_mm=float(max(np.percentile(one, 95), np.percentile(other, 95))),
-        volume_error=abs(segmented - true) / true,
+        volume_error=float(abs(segmented - true) / true),
     )
 
 

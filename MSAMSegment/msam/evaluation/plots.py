@@ -83,7 +83,8 @@ def _draw(axes: Axes, name: str, figures: Mapping[str, Any], summary: Mapping[st
         found = figures["baselines"][baseline]["dice"]
         colour = BASELINES[number % len(BASELINES)]
         axes.plot([int(count) for count in found], list(found.values()), "s-", color=colour, ms=3, lw=1, label=baseline)
-    axes.set_title(f"{name} ({figures['targets']} objects)", fontsize=10)
+    objects = "1 object" if figures["targets"] == 1 else f"{figures['targets']} objects"
+    axes.set_title(f"{name} ({objects})", fontsize=10)
     axes.set_ylim(0, 1)
     axes.set_xlim(left=0.7)
     axes.set_xlabel("clicks (or 1 + refinements)", fontsize=8)

@@ -64,4 +64,4 @@ def _draw(path: Path, result: TargetResult, mask: CroppedMask) -> None:
 
 
 def _file_name(*parts: str) -> str:
-    return "_".join(re.sub(r"[^A-Za-z0-9.-]+", "-", part).strip("-.") for part in parts)
+    return "_".join(re.sub(r"[^A-Za-z0-9._-]+", "-", part).strip("-.") for part in parts)

@@ -87,16 +87,14 @@ class Catalogue:
         with self._lock:
             loading = dict(self._loading)
         available = Loading("available", 0.0, "")
-        entries = [entry for entry in list_models() if entry.origin != "known"]
-        found = [
-            ModelStatus(
-                entry.name, entry.description, entry.licence, entry.size, *_values(loading, entry.name, available)
-            )
-            for entry in entries
-        ]
-        if self.default is not None and all(entry.name != self.default for entry in entries):
-            found.insert(0, ModelStatus(self.default, "", "", 0, *_values(loading, self.default, available)))
-        return tuple(found)
+        known = {
+            entry.name: (entry.description, entry.licence, entry.size)
+            for entry in list_models()
+            if entry.origin != "known"
+        }
+        if self.default is not None:
+            known.setdefault(self.default, ("", "", 0))
+        return tuple(ModelStatus(name, *about, **vars(loading.get(name, available))) for name, about in known.items())
 
     def status(self, name: str) -> ModelStatus:
         """One model.
@@ -192,8 +190,3 @@ def _warm_up(network: Network) -> None:
     size = network.config.roi_size
     encoded = network.encode(torch.zeros(1, 1, size, size, size))
     network.decode(encoded, torch.full((1, 1, 3), size / 2), torch.ones(1, 1, dtype=torch.int64))
-
-
-def _values(loading: dict[str, Loading], name: str, otherwise: Loading) -> tuple[str, float, str]:
-    found = loading.get(name, otherwise)
-    return found.state, found.fraction, found.words

@@ -1,4 +1,4 @@
-"""The description of the protocol as a page. FastAPI's own page fetches scripts from afar; a clinic's network is shut."""
+"""The description of the protocol as a page. FastAPI's own fetches scripts from afar; a clinic's network is shut."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ class Engine:
         ]
         self.runs = Runs(
             lambda run: sum(thread.queue.ahead_of(run) for thread in self.threads),
-            lambda run: any([thread.queue.remove(run) for thread in self.threads]),
+            lambda run: any(thread.queue.remove(run) for thread in self.threads),
         )
         self._janitor: asyncio.Task[None] | None = None
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 import logging
+import re
 import time
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -19,6 +20,8 @@ from msam.service.metrics import Metrics
 
 logger = logging.getLogger(__name__)
 METHODS = ("GET", "PUT", "POST", "DELETE", "HEAD", "OPTIONS", "PATCH")
+# The version that a path is of.
+OF_PATH = re.compile(r"/v([0-9]+)/")
 
 
 class Gate:
@@ -35,20 +38,31 @@ class Gate:
             await self._app(scope, receive, send)
             return
         started, status = time.perf_counter(), 0
+        unread = _has_body(scope)
+
+        async def reading() -> Message:
+            nonlocal unread
+            message = await receive()
+            unread = unread and bool(message.get("more_body"))
+            return message
 
         async def noting(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                MutableHeaders(scope=message)[VERSION_HEADER] = str(VERSION)
+                headers = MutableHeaders(scope=message)
+                headers[VERSION_HEADER] = str(VERSION)
+                if unread:
+                    # Who is still sending would wait for ever for somebody to read on.
+                    headers["Connection"] = "close"
             await send(message)
 
         try:
             refused = self._refused(scope)
             if refused is None:
-                await self._app(scope, receive, noting)
+                await self._app(scope, reading, noting)
             else:
-                await refused(scope, receive, noting)
+                await refused(scope, reading, noting)
         except ClientDisconnect:
             status = status or 499
         except Exception as error:
@@ -56,7 +70,7 @@ class Gate:
                 logger.error("request failed", extra={"fields": {"error": type(error).__name__, "at": place_of(error)}})
             if not status:
                 answer = answers.refusal(error) if isinstance(error, MsamError) else _unforeseen()
-                await answer(scope, receive, noting)
+                await answer(scope, reading, noting)
         finally:
             self._note(scope, status, time.perf_counter() - started)
 
@@ -67,8 +81,8 @@ class Gate:
             if not hmac.compare_digest(shown, self._expected):
                 return answers.problem(Code.UNAUTHORISED, "The token of the request is missing or wrong.")
         spoken = headers.get(VERSION_HEADER, str(VERSION))
-        other_path = scope["path"].startswith("/v") and not scope["path"].startswith(f"/v{VERSION}/")
-        if spoken != str(VERSION) or other_path:
+        of_path = OF_PATH.match(scope["path"])
+        if spoken != str(VERSION) or (of_path and of_path[1] != str(VERSION)):
             return answers.problem(
                 Code.VERSION_MISMATCH,
                 f"This engine speaks version {VERSION} of the protocol, the client another one. "
@@ -83,6 +97,11 @@ class Gate:
         self._metrics.observe("msam_request_seconds", seconds, route=route)
         fields = {"method": method, "route": route, "status": status, "ms": round(1000 * seconds, 1)}
         logger.info("request", extra={"fields": fields})
+
+
+def _has_body(scope: Scope) -> bool:
+    headers = Headers(scope=scope)
+    return "transfer-encoding" in headers or headers.get("content-length", "0") != "0"
 
 
 def _unforeseen() -> Response:

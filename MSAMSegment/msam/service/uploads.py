@@ -9,6 +9,7 @@ import numpy as np
 
 from msam.protocol import volumes
 from msam.protocol.messages import UploadStatus
+from msam.protocol.names import PART_BYTES
 from msam.protocol.problems import ProtocolError
 from msam.protocol.volumes import VolumeDescription
 from msam.volume import Volume
@@ -53,7 +54,7 @@ class Upload:
         """
         content = volumes.unpack_part(self.description, part, packed)
         digest = hashlib.sha256(content).digest()
-        start = part * volumes.PART_BYTES
+        start = part * PART_BYTES
         with self._lock:
             if self._digests[part] is not None:
                 return False

@@ -34,6 +34,7 @@ DATASET_WEIGHTS = {
     "glioma_mr": 0.24,
     "hippocampus_mr": 0.22,
 }
+SECONDS_BETWEEN_SAVES = 60
 
 
 class Examples(IterableDataset[Example]):
@@ -115,7 +116,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="manifest.json of the labelled scans")
     parser.add_argument("--out", type=Path, required=True, help="folder for weights, state and log")
-    parser.add_argument("--minutes", type=float, default=60, help="length of the whole schedule")
+    parser.add_argument("--steps", type=int, default=3000, help="length of the whole schedule")
     parser.add_argument("--batch", type=int, default=4)
     parser.add_argument("--rate", type=float, default=8e-4)
     parser.add_argument("--lesions", type=float, default=0.25, help="chance of a procedural lesion")
@@ -133,7 +134,7 @@ def main() -> None:
     optimiser = torch.optim.AdamW(
         [{"params": decayed, "weight_decay": 0.02}, {"params": plain, "weight_decay": 0.0}], betas=(0.9, 0.98)
     )
-    step, spent = 0, 0.0
+    step = 0
     state_file = arguments.out / "state.pt"
     for file, resumed in ((state_file, True), (arguments.start, False)):
         if file is None or not file.exists():
@@ -143,7 +144,7 @@ def main() -> None:
         averaged.network.load_state_dict(state["averaged"])
         if resumed:
             optimiser.load_state_dict(state["optimiser"])
-            step, spent = state["step"], state["spent"]
+            step = state["step"]
             averaged.updates = state["step"]
         break
 
@@ -154,7 +155,7 @@ def main() -> None:
 
     def save() -> None:
         state: dict[str, Any] = {"network": network.state_dict(), "averaged": averaged.network.state_dict()}
-        state |= {"optimiser": optimiser.state_dict(), "step": step, "spent": spent}
+        state |= {"optimiser": optimiser.state_dict(), "step": step}
         torch.save(state, state_file.with_suffix(".part"))
         state_file.with_suffix(".part").replace(state_file)
         metadata = {"description": f"compact, {step} steps"}
@@ -162,12 +163,11 @@ def main() -> None:
             arguments.out / "compact.safetensors", averaged.network.state_dict(), COMPACT, metadata, torch.float16
         )
 
-    budget = 60 * arguments.minutes
-    last_save, window = spent, []
-    while spent < budget:
-        began = time.monotonic()
-        progress = spent / budget
-        rate = arguments.rate * min(1.0, (step + 1) / 200) * (0.5 + 0.5 * math.cos(math.pi * progress))
+    began = last_save = time.monotonic()
+    window: list[tuple[float, float, float]] = []
+    while step < arguments.steps:
+        annealed = 0.5 + 0.5 * math.cos(math.pi * step / arguments.steps)
+        rate = arguments.rate * min(1.0, (step + 1) / 200) * annealed
         for group in optimiser.param_groups:
             group["lr"] = rate
         steps = int(torch.randint(2, 5, (), generator=generator))
@@ -178,17 +178,16 @@ def main() -> None:
         optimiser.step()
         averaged.update(network)
         step += 1
-        spent += time.monotonic() - began
         window.append((float(loss.detach()), float(scores[0].mean()), float(scores[-1].mean())))
         if step % 50 == 0:
             means = [sum(column) / len(window) for column in zip(*window, strict=True)]
-            record = {"step": step, "minutes": round(spent / 60, 2), "rate": rate}
+            record = {"step": step, "minutes": round((time.monotonic() - began) / 60, 2), "rate": rate}
             record |= dict(zip(("loss", "dice_first", "dice_last"), (round(m, 4) for m in means), strict=True))
             with (arguments.out / "log.jsonl").open("a", encoding="utf-8") as log:
                 log.write(json.dumps(record) + "\n")
             window.clear()
-        if spent - last_save > 120:
-            last_save = spent
+        if time.monotonic() - last_save > SECONDS_BETWEEN_SAVES:
+            last_save = time.monotonic()
             save()
     save()
 

@@ -19,7 +19,7 @@ Mask = npt.NDArray[np.bool_]
 REACH_MM = 60.0
 NODES = 48
 SHARPNESS = 100.0
-SEED_RADIUS = 2.0  # in nodes
+SEED_RADIUS = 4.0  # in nodes
 
 # The least weight of an edge, so that no part of the grid is cut off.
 LEAST_WEIGHT = 1e-5

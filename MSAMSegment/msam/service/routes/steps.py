@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
@@ -68,7 +69,8 @@ async def _outcome(engine: Engine, run: Run[bytes], request: Request) -> bytes:
     """Waits for a run, or until nobody waits for it any more."""
     gone = asyncio.create_task(_disconnected(request))
     try:
-        await asyncio.wait({run.outcome, gone}, return_when=asyncio.FIRST_COMPLETED)
+        waiting: set[asyncio.Future[Any]] = {run.outcome, gone}
+        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
         if not run.outcome.done():
             engine.runs.cancel(run.name)
         return await run.outcome

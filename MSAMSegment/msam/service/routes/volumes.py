@@ -31,7 +31,7 @@ async def ask(request: Request, volume: VolumeName) -> Response:
     openapi_extra=body(names.JSON, TypeAdapter(VolumeDescription).json_schema(), "All about it but its voxels."),
 )
 async def begin(request: Request, volume: VolumeName) -> Response:
-    """Announces a volume. The answer tells which parts are missing: none if it is here, all if it was never heard of."""
+    """Announces a volume. The answer tells which parts are missing: all of them, unless some have come before."""
     message = await bodies_of(request).read(request, names.LARGEST_JSON)
     description = records.decode(VolumeDescription, message)
     description.check()

@@ -1,0 +1,149 @@
+"""Fits the quality head of a trained model: `python -m msam.training.fit_quality --data …/manifest.json MODEL OUT`.
+
+While the masks are being learned, the head learns little more than the mean quality. Afterwards it is fitted by itself,
+on what a session really meets: the first click seen at every spacing, most of them too fine or too coarse for the
+object.
+"""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from msam.checkpoints.reading import read_checkpoint
+from msam.checkpoints.writing import write_checkpoint
+from msam.evaluation.deepest import deepest_voxel
+from msam.model.loading import load_model
+from msam.model.mask_decoder import MLP
+from msam.model.model import Model
+from msam.region import paste
+from msam.session.cache import EmbeddingCache
+from msam.session.looking import Looker, clicked_intensity
+from msam.session.prompts import Point
+from msam.session.run import Run
+from msam.session.zoom import expected_overlap, first_regions
+from msam.training.cases import Target, load_targets
+
+FOLDS = 5
+
+
+@dataclass(frozen=True)
+class Looks:
+    """First looks at many objects: one row per object and spacing.
+
+    Attributes:
+        tokens: what the head sees, (N, C).
+        achieved: true intersection over union, (N,).
+        expected: the overlap that the logits expect, (N,).
+        target: which object the row belongs to, (N,).
+    """
+
+    tokens: Tensor
+    achieved: Tensor
+    expected: npt.NDArray[np.float64]
+    target: npt.NDArray[np.int64]
+
+
+def look_at(model: Model, targets: list[Target], random: np.random.Generator) -> Looks:
+    """Clicks once on every target and looks at it at every spacing."""
+    tokens: list[Tensor] = []
+    head = model.network.mask_decoder.iou_prediction_head
+    hook = head.register_forward_pre_hook(lambda _, inputs: tokens.append(inputs[0][0].clone()))
+    achieved, expected, owner = [], [], []
+    for number, target in enumerate(targets):
+        truth, volume = target.mask_kji, target.volume
+        click = deepest_voxel(truth, volume.spacing)
+        if random.random() < 0.5:  # people do not hit the deepest voxel
+            k, j, i = target.voxels_kji[random.integers(len(target.voxels_kji))]
+            click = (int(i), int(j), int(k))
+        point = Point(1, (float(click[0]), float(click[1]), float(click[2])), True)
+        reference = clicked_intensity(volume, model.config, [point])
+        looker = Looker(model, EmbeddingCache(), volume, reference, Run(None, None))
+        for region in first_regions(volume, model.config, click)[: len(model.config.spacings)]:
+            answer = looker.look(region, [point])
+            ((i0, i1), (j0, j1), (k0, k1)), logits = paste(answer.logits, volume, region)
+            common = np.count_nonzero((logits > 0) & truth[k0:k1, j0:j1, i0:i1])
+            union = np.count_nonzero(logits > 0) + np.count_nonzero(truth) - common
+            achieved.append(common / union)
+            expected.append(expected_overlap(answer.logits))
+            owner.append(number)
+    hook.remove()
+    return Looks(torch.stack(tokens), torch.tensor(achieved).float(), np.array(expected), np.array(owner))
+
+
+def fit_head(tokens: Tensor, achieved: Tensor, hidden: int, steps: int = 1000) -> MLP:
+    """A head that predicts `achieved` (N,) from `tokens` (N, C), by least squares on noisy tokens."""
+    mean, deviation = tokens.mean(0), tokens.std(0) + 1e-3
+    normed = (tokens - mean) / deviation
+    head = MLP(tokens.shape[1], hidden, 1)
+    optimiser = torch.optim.AdamW(head.parameters(), weight_decay=0.1)
+    for step in range(steps):
+        for group in optimiser.param_groups:
+            group["lr"] = 2e-3 * (1 - step / steps)
+        rows = torch.randint(len(normed), (256,))
+        noisy = normed[rows] + 0.3 * torch.randn(256, normed.shape[1])
+        loss = nn.functional.mse_loss(head(noisy)[:, 0], achieved[rows])
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+    with torch.no_grad():  # the tokens come without that normalisation later: it goes into the first layer
+        first = head.layers[0]
+        assert isinstance(first, nn.Linear)
+        first.bias.sub_(first.weight @ (mean / deviation))
+        first.weight.div_(deviation)
+    return head.requires_grad_(False)
+
+
+def chosen_overlap(scores: npt.NDArray[np.float64], looks: Looks) -> float:
+    """Mean true overlap when each object is seen at the spacing with the highest score."""
+    best = []
+    for target in np.unique(looks.target):
+        rows = np.flatnonzero(looks.target == target)
+        best.append(float(looks.achieved[rows[scores[rows].argmax()]]))
+    return float(np.mean(best))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, required=True, help="manifest.json of the labelled scans")
+    parser.add_argument("model", type=Path, help="checkpoint to fit the head of")
+    parser.add_argument("out", type=Path, help="where the checkpoint with the fitted head goes")
+    parser.add_argument("--seed", type=int, default=0)
+    arguments = parser.parse_args()
+    torch.manual_seed(arguments.seed)
+
+    targets = load_targets(arguments.data, "train")
+    looks = look_at(load_model(arguments.model, "cpu"), targets, np.random.default_rng(arguments.seed))
+    checkpoint = read_checkpoint(arguments.model)
+    hidden = checkpoint.config.quality_hidden_dim
+    predicted = np.zeros(len(looks.target))
+    for fold in range(FOLDS):
+        held_out = looks.target % FOLDS == fold
+        head = fit_head(looks.tokens[~held_out], looks.achieved[~held_out], hidden)
+        predicted[held_out] = head(looks.tokens[held_out])[:, 0].numpy()
+    lines = [
+        ("predicted quality alone", chosen_overlap(predicted, looks)),
+        ("expected overlap alone", chosen_overlap(looks.expected, looks)),
+        ("both, as the session does", chosen_overlap(predicted + looks.expected, looks)),
+        ("the best spacing, known", chosen_overlap(looks.achieved.double().numpy(), looks)),
+    ]
+    report = "\n".join(f"{name:<28}{value:.3f}" for name, value in lines)
+    (arguments.out.parent / "fit_quality.txt").write_text(
+        f"Mean overlap, cross-validated\n{report}\n", encoding="utf-8"
+    )
+
+    head = fit_head(looks.tokens, looks.achieved, hidden)
+    prefix = "mask_decoder.iou_prediction_head."
+    fitted = {prefix + name: tensor for name, tensor in head.state_dict().items()}
+    texts = {key: value for key, value in checkpoint.metadata.items() if not key.startswith("msam_")}
+    write_checkpoint(arguments.out, checkpoint.state_dict | fitted, checkpoint.config, texts, torch.float16)
+
+
+if __name__ == "__main__":
+    main()

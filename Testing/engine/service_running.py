@@ -1,0 +1,80 @@
+"""A service with a stand-in for a model, on loopback, for the length of a test."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from stand_in import StandIn
+
+from msam.engine_process import Endpoint
+from msam.errors import CheckpointError
+from msam.service.app import create_app
+from msam.service.engine import Engine
+from msam.service.server import server
+from msam.service.settings import Settings
+from msam.volume import Volume
+
+TOKEN = "a-token-of-thirty-two-characters"
+BRIGHT, DARK = 300, 100
+CENTRE_IJK = (20.0, 18.0, 14.0)
+
+
+class Slow(StandIn):
+    """Takes its time to encode: long enough to be asked about, or cancelled."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__()
+        self.seconds = seconds
+        self.began = threading.Event()
+
+    def encode(self, roi: Any) -> Any:
+        """Waits, then does what the stand-in does."""
+        self.began.set()
+        time.sleep(self.seconds)
+        return super().encode(roi)
+
+
+def volume(seed: int = 0) -> Volume:
+    """A bright ball in a dark box with a little noise; another seed gives another volume."""
+    k, j, i = np.indices((30, 36, 40))
+    distance = np.sqrt((i - 20) ** 2 + (j - 18) ** 2 + (k - 14) ** 2)
+    noise = np.random.default_rng(seed).integers(-5, 6, distance.shape)
+    return Volume((np.where(distance < 8, BRIGHT, DARK) + noise).astype(np.int16), np.diag([1.0, 1.0, 2.0, 1.0]), "CT")
+
+
+@contextmanager
+def running(network: Any = None, **settings: Any) -> Iterator[tuple[Endpoint, Engine]]:
+    """A service in a thread of this process: where it is, and what is behind it."""
+    found = network or StandIn()
+
+    def load(source: str | Path, device: str, free: Callable[[], None]) -> Any:
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+    chosen = {"token": TOKEN, "model": "stand-in", "devices": ("cpu",), **settings}
+    app = create_app(Settings(**chosen), load)
+    http = server(app, host="127.0.0.1", port=0)
+    thread = threading.Thread(target=http.run, daemon=True)
+    thread.start()
+    while not http.started:
+        assert thread.is_alive(), "the service did not start"
+        time.sleep(0.01)
+    port = http.servers[0].sockets[0].getsockname()[1]
+    try:
+        yield Endpoint(f"http://127.0.0.1:{port}", chosen["token"], bool(chosen.get("shares_memory"))), app.state.engine
+    finally:
+        http.should_exit = True
+        thread.join(30)
+        assert not thread.is_alive(), "the service did not stop"
+
+
+def damaged() -> CheckpointError:
+    """What loading a damaged model ends with."""
+    return CheckpointError("The file of the model is damaged. Install it again.")
