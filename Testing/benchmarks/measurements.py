@@ -66,7 +66,12 @@ def network_figures(way: str, name: str) -> dict[str, float]:
         encode = seconds(lambda: driver.encode(roi), 3 if slow else 7)
         step = seconds(lambda: driver.decode(encoded, points, labels, mask), 9)
     # The published way starts from the image again at every click; the engine from what it kept.
-    return {"encode": encode, "step": step, "second click": step if way == "engine" else encode + step, "encode adds MB": adds}
+    return {
+        "encode": encode,
+        "step": step,
+        "second click": step if way == "engine" else encode + step,
+        "encode adds MB": adds,
+    }
 
 
 def first_mask_figures() -> dict[str, float]:
@@ -97,7 +102,9 @@ def main() -> None:
     parser.add_argument("--threads", type=int, required=True)
     arguments = parser.parse_args()
     os.environ["OMP_NUM_THREADS"] = str(arguments.threads)
-    figures = first_mask_figures() if arguments.what == "first-mask" else network_figures(arguments.what, arguments.model)
+    figures = (
+        first_mask_figures() if arguments.what == "first-mask" else network_figures(arguments.what, arguments.model)
+    )
     print(json.dumps(figures))
 
 

@@ -51,7 +51,13 @@ def main() -> None:
             ratio = theirs[what] / max(ours[what], 1e-9)
             table.add_row(model, what, f"{ours[what]:.{digits}f}", f"{theirs[what]:.{digits}f}", f"{ratio:.1f}")
     first = figures["first mask"]
-    table.add_row("compact", f"process start to first mask, {first['megavoxels']:.0f} Mvoxel CT", f"{first['seconds']:.2f}", "", "")
+    table.add_row(
+        "compact",
+        f"process start to first mask, {first['megavoxels']:.0f} Mvoxel CT",
+        f"{first['seconds']:.2f}",
+        "",
+        "",
+    )
     console.print(table)
 
     OUTPUT.parent.mkdir(exist_ok=True)

@@ -37,11 +37,13 @@ def main() -> None:
         truth = expected(model, volume)
         before = _left()
         right, refused, longest, killed = _run(model, Known.of(volume), truth, options.requests, options.kills)
+        left = _left() - before
         print(
             f"{options.requests} requests, {killed} kills: {right} right masks, {refused} clear errors, "
-            f"{options.requests - right - refused} wrong; the longest took {longest:.1f} s; left behind: {_left() - before or 'nothing'}"
+            f"{options.requests - right - refused} wrong; the longest took {longest:.1f} s; "
+            f"left behind: {left or 'nothing'}"
         )
-        if right + refused != options.requests or longest > PATIENCE or _left() - before:
+        if right + refused != options.requests or longest > PATIENCE or left:
             raise SystemExit("The proof failed.")
 
 

@@ -35,7 +35,11 @@ configs = st.builds(
 )
 
 
-@given(config=configs | st.just(dataclasses.replace(COMPACT, roi_size=32, depth=1)), clicks=st.integers(1, 4), seed=st.integers(0, 2**16))
+@given(
+    config=configs | st.just(dataclasses.replace(COMPACT, roi_size=32, depth=1)),
+    clicks=st.integers(1, 4),
+    seed=st.integers(0, 2**16),
+)
 def test_every_step_equals_the_published_way(config: ModelConfig, clicks: int, seed: int) -> None:
     network = random_network(config, seed)
     literal = PublishedWay(network)

@@ -78,7 +78,9 @@ def test_steps_are_the_published_arithmetic_in_double_precision(family: Family) 
     mask = torch.zeros(1, 1, 32, 32, 32, dtype=torch.float64)
     for points, labels in steps:
         logits, quality = exact.decode(encoded, points.double(), labels.double(), mask)
-        expected_logits, expected_quality = literal.decode((encoded.embedding, []), points.double(), labels.double(), mask)
+        expected_logits, expected_quality = literal.decode(
+            (encoded.embedding, []), points.double(), labels.double(), mask
+        )
         assert (logits - expected_logits).abs().max() < 1e-6
         assert (quality - expected_quality).abs().max() < 1e-6
         mask = expected_logits

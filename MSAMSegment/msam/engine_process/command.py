@@ -32,7 +32,12 @@ def environment(base: Mapping[str, str]) -> dict[str, str]:
     """The environment for the engine: that of the application, with this very package and no other of its modules."""
     kept = {name: value for name, value in base.items() if name.upper() not in FOREIGN}
     # As in `msam.cli.main`: the matrix products are too small for threads of OpenBLAS.
-    return {"OPENBLAS_NUM_THREADS": "1", **kept, "PYTHONPATH": str(Path(__file__).parents[2]), "PYTHONIOENCODING": "utf-8"}
+    return {
+        "OPENBLAS_NUM_THREADS": "1",
+        **kept,
+        "PYTHONPATH": str(Path(__file__).parents[2]),
+        "PYTHONIOENCODING": "utf-8",
+    }
 
 
 def new_token() -> str:
