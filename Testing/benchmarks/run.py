@@ -1,7 +1,7 @@
 """`make benchmark`: how fast the engine is, and how much memory it takes, beside the published way of computing it.
 
-Every measurement runs in a process of its own, one after the other, on the same threads; times are medians. The table goes to
-the screen, the figures to benchmark-output/benchmark.json.
+Every measurement runs in a process of its own, one after the other, on the same threads; times are medians. The table
+goes to the screen, the figures to benchmark-output/benchmark.json.
 """
 
 from __future__ import annotations

@@ -105,7 +105,8 @@ def _show(alone: Tally, together: Tally, clients: int, memory: list[int]) -> Non
         )
     Console().print(table)
     print(
-        f"memory of the engine: {memory[len(memory) // 4] >> 20} MiB after a quarter of the time, {max(memory) >> 20} MiB at most"
+        f"memory of the engine: {memory[len(memory) // 4] >> 20} MiB after a quarter of the time, "
+        f"{max(memory) >> 20} MiB at most"
     )
 
 

@@ -43,7 +43,8 @@ def well_conditioned(weights: dict[str, Tensor]) -> dict[str, Tensor]:
     """The same with the decoder's cross attentions scaled as a trained network's are.
 
     The recipe's rule for tokens ("token" in the name) also catches `cross_attn_token_to_image`, whose weights come out
-    ten times too large: attention logits deviate by about 150, every softmax picks one winner, and rounding decides which.
+    ten times too large: attention logits deviate by about 150, every softmax picks one winner, and rounding decides
+    which.
     """
     return {
         name: tensor * 2 / math.sqrt(tensor.shape[1])

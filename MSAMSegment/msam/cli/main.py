@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import sys
 
-# The small matrix products of cutting and pasting are over before OpenBLAS has woken its threads; on a busy machine these
-# waits cost seconds. It must be said before numpy is imported.
+# The small matrix products of cutting and pasting are over before OpenBLAS has woken its threads; on a busy machine
+# these waits cost seconds. It must be said before numpy is imported.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 # What the extra `cli` brings; the commands need them as soon as they are imported.
