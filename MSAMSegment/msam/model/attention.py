@@ -87,7 +87,7 @@ class Attention(nn.Module):
         along = torch.einsum("nmdhbx,bcx->nmdhbc", cube, width[:g])
         # The second and the third term are the same for every w: (B, heads, d, h, a, b, c).
         shared = across[..., :g].unsqueeze(5) + along[..., :g].unsqueeze(4)
-        # One buffer, filled in place: the map is the encoder's largest tensor, and copies of it cost a tenth of the time.
+        # One buffer, filled in place: no tensor of the encoder is larger, and copies of it cost a tenth of the time.
         bias = query.new_empty(*query.shape[:2], g**3, g**3 + self.padded)
         between_tokens = bias[..., : g**3].unflatten(3, (g, g, g)).unflatten(2, (g, g, g))
         between_tokens.copy_(own[..., :g][:, :, :, :, :, None, None].expand_as(between_tokens))
