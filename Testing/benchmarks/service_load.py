@@ -104,10 +104,8 @@ def _show(alone: Tally, together: Tally, clients: int, memory: list[int]) -> Non
             str(len(tally.errors)),
         )
     Console().print(table)
-    print(
-        f"memory of the engine: {memory[len(memory) // 4] >> 20} MiB after a quarter of the time, "
-        f"{max(memory) >> 20} MiB at most"
-    )
+    early, most = memory[len(memory) // 4] >> 20, max(memory) >> 20
+    print(f"memory of the engine: {early} MiB after a quarter of the time, {most} MiB at most")
 
 
 if __name__ == "__main__":

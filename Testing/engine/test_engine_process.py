@@ -153,6 +153,15 @@ def test_a_model_that_is_not_there_fails_in_words():
         running.endpoint()
 
 
+def test_the_interpreter_needs_nothing_that_only_clients_and_tools_do():
+    code = (
+        "import sys, msam.service.__main__, msam.service.served_model, msam.session.segmenter, msam.model.loading\n"
+        "print(sorted({'httpx', 'typer', 'rich', 'matplotlib', 'scipy', 'psutil'} & set(sys.modules)))"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=WITH_ENGINE, check=True)
+    assert found.stdout.strip() == "[]"
+
+
 def test_without_a_token_it_does_not_start():
     ended = subprocess.run(
         [sys.executable, "-m", "msam.service"], input=b"short\n", capture_output=True, env=WITH_ENGINE, check=False
