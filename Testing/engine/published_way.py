@@ -7,6 +7,7 @@ and none of its arithmetic beyond plain layers.
 
 from __future__ import annotations
 
+import copy
 import math
 
 import torch
@@ -14,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from msam.model.attention import Attention
+from msam.model.layers import TokenLinear
 from msam.model.network import MSAM
 from msam.model.two_way_transformer import CrossAttention
 
@@ -65,7 +67,10 @@ class PublishedWay(nn.Module):
 
     def __init__(self, network: MSAM) -> None:
         super().__init__()
-        self.network = network
+        self.network = copy.deepcopy(network)
+        for module in self.network.modules():
+            if isinstance(module, TokenLinear):
+                module.least_rows = math.inf  # plain linear layers
 
     def encode(self, roi: Tensor) -> tuple[Tensor, list[Tensor]]:
         """The image embedding, and the features of the stem where the configuration has one."""

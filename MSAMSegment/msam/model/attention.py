@@ -23,6 +23,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from msam.model.layers import TokenLinear
 from msam.model.lora import qkv_projection
 
 
@@ -47,7 +48,7 @@ class Attention(nn.Module):
         self.padded = window > grid
         self.relative_position = relative_position
         self.qkv = qkv_projection(width, lora_rank)
-        self.proj = nn.Linear(width, width)
+        self.proj = TokenLinear(width, width)
         if relative_position:
             rows = 2 * max(window, grid) - 1
             self.rel_pos_d = nn.Parameter(torch.zeros(rows, width // heads))

@@ -21,13 +21,31 @@ class LayerNorm3d(nn.Module):
         return normed.movedim(-1, 1)
 
 
+class TokenLinear(nn.Linear):
+    """A linear layer over the last axis of many tokens.
+
+    Inference on a processor computes it as a convolution of one voxel, which is the same sum: PyTorch hands
+    convolutions to oneDNN and matrix products to MKL, and on processors that are not Intel's oneDNN is twice as fast.
+    """
+
+    least_rows: float = 64  # below, the detour costs more than it saves
+
+    def forward(self, x: Tensor) -> Tensor:
+        rows = x.numel() // x.shape[-1]
+        if x.device.type != "cpu" or torch.is_grad_enabled() or rows < self.least_rows:
+            return super().forward(x)
+        image = x.reshape(1, rows, 1, x.shape[-1]).movedim(-1, 1)  # channels last, so no copy
+        out = F.conv2d(image, self.weight[:, :, None, None], self.bias)
+        return out.movedim(1, -1).reshape(*x.shape[:-1], -1)
+
+
 class MLPBlock(nn.Module):
     """The two-layer perceptron of a transformer block, on the last axis."""
 
     def __init__(self, width: int, hidden: int, activation: type[nn.Module] = nn.GELU) -> None:
         super().__init__()
-        self.lin1 = nn.Linear(width, hidden)
-        self.lin2 = nn.Linear(hidden, width)
+        self.lin1 = TokenLinear(width, hidden)
+        self.lin2 = TokenLinear(hidden, width)
         self.act = activation()
 
     def forward(self, x: Tensor) -> Tensor:

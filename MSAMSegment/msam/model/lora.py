@@ -10,8 +10,10 @@ import math
 import torch
 from torch import Tensor, nn
 
+from msam.model.layers import TokenLinear
 
-class LoRAQueryValue(nn.Linear):
+
+class LoRAQueryValue(TokenLinear):
     """A `qkv` projection whose query and value parts carry a trainable low-rank term.
 
     q += B_q A_q x and v += B_v A_v x (parity fact 5). The names of the parameters are the published ones.
@@ -36,4 +38,4 @@ class LoRAQueryValue(nn.Linear):
 
 def qkv_projection(width: int, rank: int) -> nn.Linear:
     """The `qkv` projection of an attention layer, with LoRA where `rank` is above 0."""
-    return LoRAQueryValue(width, rank) if rank else nn.Linear(width, 3 * width)
+    return LoRAQueryValue(width, rank) if rank else TokenLinear(width, 3 * width)

@@ -6,7 +6,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from msam.config import ModelConfig
-from msam.model.layers import MLPBlock
+from msam.model.layers import MLPBlock, TokenLinear
 
 
 class CrossAttention(nn.Module):
@@ -21,10 +21,10 @@ class CrossAttention(nn.Module):
     def __init__(self, width: int, heads: int, downsample: int = 1) -> None:
         super().__init__()
         self.heads = heads
-        self.q_proj = nn.Linear(width, width // downsample)
-        self.k_proj = nn.Linear(width, width // downsample)
-        self.v_proj = nn.Linear(width, width // downsample)
-        self.out_proj = nn.Linear(width // downsample, width)
+        self.q_proj = TokenLinear(width, width // downsample)
+        self.k_proj = TokenLinear(width, width // downsample)
+        self.v_proj = TokenLinear(width, width // downsample)
+        self.out_proj = TokenLinear(width // downsample, width)
 
     def forward(self, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
         """Queries `(B, N, C)` attend to keys and values `(B, M, C)`; gives `(B, N, C)`."""
