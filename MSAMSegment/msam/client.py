@@ -7,8 +7,8 @@ import ssl
 import threading
 import time
 import uuid
-from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from concurrent.futures import TimeoutError as StillRunning
 from dataclasses import dataclass, replace
 from types import TracebackType
@@ -24,7 +24,7 @@ from msam.protocol import masks, names, records, steps, volumes
 from msam.protocol.masks import Mask
 from msam.protocol.messages import Health, Models, ModelStatus, RunStatus, SharedVolume, UploadStatus
 from msam.protocol.names import Code, path
-from msam.protocol.problems import Problem, ProtocolError, ServiceError, error_of
+from msam.protocol.problems import Problem, ProtocolError, ServiceError, error_of, from_in_front
 from msam.protocol.steps import ClickRecord, MaskRecord, StepHeader, StepReply, StepRequest
 from msam.protocol.volumes import VolumeDescription
 from msam.volume import Volume
@@ -39,6 +39,8 @@ ANSWER_SECONDS = 30.0
 POLL_SECONDS = 0.1
 RETRIES = 4
 BACKOFF_SECONDS = 0.25
+# Between two looks whether an upload is still wanted.
+PIECE_BYTES = 16 << 10
 # The share of a step's progress that is the upload, where there is one.
 UPLOADING = 0.4
 
@@ -131,8 +133,13 @@ class Client:
         answer = self._watched(lambda: self._ask("PUT", where, seconds=STEP_SECONDS), look if progress else None)
         return records.decode(ModelStatus, answer)
 
-    def upload(self, known: Known, progress: Report | None = None) -> None:
+    def upload(self, known: Known, progress: Report | None = None, cancelled: Callable[[], bool] | None = None) -> None:
         """Brings a volume to the engine, as far as it is not there: in memory on one machine, else in parts.
+
+        Args:
+            known: the volume.
+            progress: called with the fraction done, 0 to 1, and words.
+            cancelled: polled; a true answer ends the upload with `Cancelled`. What has arrived need not be sent again.
 
         Raises:
             MsamError: the engine refuses it.
@@ -148,7 +155,8 @@ class Client:
                 progress(number / len(missing), "Uploading the scan")
             packed = volumes.pack_part(known.description, known.data, part)
             to = path(names.VOLUME_PART, volume=known.identity, part=part)
-            status = records.decode(UploadStatus, self._ask("PUT", to, packed, seconds=STEP_SECONDS))
+            answer = self._ask("PUT", to, packed, seconds=STEP_SECONDS, cancelled=cancelled)
+            status = records.decode(UploadStatus, answer)
         if not status.complete:
             raise ServiceError("The scan did not arrive as a whole; try again.", Code.VOLUME_UNKNOWN)
 
@@ -200,7 +208,12 @@ class Client:
             except ServiceError as error:
                 if error.code != Code.VOLUME_UNKNOWN or attempt == RETRIES - 1:
                     raise
-            self.upload(known, progress and _share(progress, UPLOADING))
+            try:
+                self.upload(known, progress and _share(progress, UPLOADING), cancelled)
+            except ServiceError as error:
+                # An engine that was started anew meanwhile does not know of the parts before.
+                if error.code != Code.VOLUME_UNKNOWN:
+                    raise
         raise ServiceError("The engine forgets the scan again and again; its memory may be too small.")
 
     def _step(self, request: StepRequest, progress: Report | None, cancelled: Callable[[], bool] | None) -> bytes:
@@ -209,29 +222,41 @@ class Client:
         where = path(names.RUN, run=run)
 
         def look() -> None:
-            if cancelled is not None and cancelled():
-                self._ask("DELETE", where, retries=1)
-                raise Cancelled("The run was cancelled. The points and the mask are as they were before it.")
+            _poll(cancelled)
             status = records.decode(RunStatus, self._ask("GET", where, retries=1))
             if progress is not None:
                 progress(status.fraction, status.words)
 
         watched = look if progress is not None or cancelled is not None else None
-        return self._watched(lambda: self._ask("POST", names.SEGMENT, message, seconds=STEP_SECONDS), watched)
+        return self._watched(
+            lambda: self._ask("POST", names.SEGMENT, message, seconds=STEP_SECONDS),
+            watched,
+            lambda: self._ask("DELETE", where, seconds=CONNECT_SECONDS, retries=1),
+        )
 
-    def _watched(self, ask: Callable[[], bytes], look: Callable[[], None] | None) -> bytes:
-        """Asks, and looks now and then while the answer is awaited."""
+    def _watched(
+        self, ask: Callable[[], bytes], look: Callable[[], None] | None, end: Callable[[], object] | None = None
+    ) -> bytes:
+        """Asks, and looks now and then while the answer is awaited; `end` makes it come once nobody wants it."""
         if look is None:
             return ask()
         with ThreadPoolExecutor(1) as thread:
             answer: Future[bytes] = thread.submit(ask)
-            while True:
-                try:
-                    return answer.result(POLL_SECONDS)
-                except StillRunning:
-                    # It may not have begun, or have ended just now; the answer itself will tell.
-                    with contextlib.suppress(ServiceError):
-                        look()
+            try:
+                while True:
+                    try:
+                        return answer.result(POLL_SECONDS)
+                    except StillRunning:
+                        # It may not have begun, or have ended just now; the answer itself will tell.
+                        with contextlib.suppress(ServiceError):
+                            look()
+            except BaseException:
+                # A cancel, Ctrl+C, a defect in what is told of progress: the thread must end before this call can.
+                while end is not None and not answer.done():
+                    with contextlib.suppress(MsamError):
+                        end()
+                    wait([answer], POLL_SECONDS)
+                raise
 
     def _hand_over(self, known: Known) -> bool:
         """Hands a volume over in memory; whether that went well."""
@@ -260,9 +285,11 @@ class Client:
         *,
         seconds: float = ANSWER_SECONDS,
         retries: int = RETRIES,
+        cancelled: Callable[[], bool] | None = None,
     ) -> bytes:
         """One request, asked again when the engine was busy, or could not be reached."""
         failure: MsamError = _unreachable(None, "nothing was tried")
+        headers = {} if content is None else {"Content-Type": kind, "Content-Length": str(len(content))}
         for attempt in range(retries):
             if attempt:
                 time.sleep(BACKOFF_SECONDS * 2 ** (attempt - 1))
@@ -270,9 +297,9 @@ class Client:
                 answer = self._connected().request(
                     method,
                     where,
-                    content=content,
-                    headers={"Content-Type": kind} if content is not None else {},
-                    timeout=httpx.Timeout(seconds, connect=CONNECT_SECONDS),
+                    content=_pieces(content, cancelled) if content and cancelled else content,
+                    headers=headers,
+                    timeout=httpx.Timeout(seconds, connect=CONNECT_SECONDS, write=ANSWER_SECONDS),
                 )
             except httpx.TimeoutException as error:
                 failure = _unreachable(self._endpoint, "it does not answer in time")
@@ -318,7 +345,8 @@ def _error_in(answer: httpx.Response) -> MsamError:
     try:
         problem = records.decode(Problem, answer.content)
     except ProtocolError:
-        return ServiceError(f"What answers at {answer.url.host} is no engine: it says {answer.status_code}.")
+        words = f"What answers at {answer.url.host} is no engine: it says {answer.status_code}."
+        return from_in_front(answer.status_code) or ServiceError(words)
     return error_of(problem)
 
 
@@ -327,6 +355,18 @@ def _unreachable(endpoint: Endpoint | None, why: str) -> ServiceError:
     return ServiceError(
         f"The engine at {url} cannot be reached: {why}. Check that it runs and that the address is right."
     )
+
+
+def _pieces(content: bytes, cancelled: Callable[[], bool]) -> Iterator[bytes]:
+    """A content over a line that may be slow: between its pieces it is looked whether it is still wanted."""
+    for at in range(0, len(content), PIECE_BYTES):
+        _poll(cancelled)
+        yield content[at : at + PIECE_BYTES]
+
+
+def _poll(cancelled: Callable[[], bool] | None) -> None:
+    if cancelled is not None and cancelled():
+        raise Cancelled("The run was cancelled. The points and the mask are as they were before it.")
 
 
 def _in_voxels(click: Click) -> tuple[float, float, float]:

@@ -34,6 +34,8 @@ class ModelConfig:
 
     # Convolutional stem: channels after each halving of the resolution. Empty: patches straight from the voxels.
     stem_channels: tuple[int, ...] = ()
+    # Residual blocks after each halving, as many as there are channels. Empty: one each.
+    stem_depths: tuple[int, ...] = ()
     # Slopes of the intensity windows that the stem sees side by side. Empty: the intensities as they are.
     intensity_windows: tuple[float, ...] = ()
 
@@ -50,8 +52,12 @@ class ModelConfig:
     decoder_heads: int = 8
     decoder_mlp_dim: int = 2048
     upscale_channels: tuple[int, int] = (96, 48)
+    # Residual blocks at the two resolutions of the upscaling, where there is a stem.
+    detail_depths: tuple[int, int] = (0, 1)
     mask_tokens: int = 4
     quality_hidden_dim: int = 256
+    # Whether the quality is judged from the mask as well (`msam.model.mask_summary`), or from its token alone.
+    quality_sees_mask: bool = False
 
     # Regions of interest: isotropic spacings in mm, fine to coarse. Empty: the volume's own spacing.
     spacings: tuple[float, ...] = ()
@@ -73,6 +79,10 @@ class ModelConfig:
             (
                 2 ** len(self.stem_channels) <= self.patch_size,
                 "the stem halves the region more often than a patch is wide",
+            ),
+            (
+                len(self.stem_depths) in (0, len(self.stem_channels)),
+                "stem_depths must have as many entries as stem_channels",
             ),
             (self.window_size in (0, *range(self.token_grid, 256)), "a window is smaller than the token grid"),
             (self.relative_position or not self.window_size, "windows need the relative position terms"),
@@ -119,7 +129,7 @@ VIT_B_SAM_MED3D = ModelConfig(name="sam-med3d", adapter=False, spacings=(1.5,), 
 VIT_B_MSAM = ModelConfig(name="m-sam", lora_rank=4)
 COMPACT = ModelConfig(
     name="compact",
-    roi_size=64,
+    roi_size=48,
     patch_size=8,
     embed_dim=192,
     depth=6,
@@ -129,15 +139,18 @@ COMPACT = ModelConfig(
     relative_position=False,
     out_channels=192,
     stem_channels=(32, 64),
-    intensity_windows=(0.5, 2.0, 8.0),
+    stem_depths=(1, 2),
+    intensity_windows=(0.15, 0.5, 2.0, 8.0),
     mask_channels=64,
     dense_clicks=True,
     adapter_heads=6,
     decoder_heads=6,
     decoder_mlp_dim=384,
     upscale_channels=(64, 32),
+    detail_depths=(2, 1),
     mask_tokens=1,
     quality_hidden_dim=128,
+    quality_sees_mask=True,
     spacings=(0.75, 1.5, 3.0, 6.0),
     normalisation="click",
     clicks_per_step="all",

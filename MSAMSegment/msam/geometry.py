@@ -63,7 +63,10 @@ def why_unusable(ijk_to_ras: Matrix) -> str | None:
         return "its matrix holds values that are not finite numbers"
     if not np.allclose(ijk_to_ras[3], (0.0, 0.0, 0.0, 1.0)):
         return "the last row of its matrix is not 0 0 0 1"
-    lengths = axis_lengths(ijk_to_ras)
+    with np.errstate(over="ignore"):
+        lengths = axis_lengths(ijk_to_ras)
+    if not np.isfinite(lengths).all():
+        return "neighbouring voxels are farther apart than can be computed with"
     if not (lengths > 0).all():
         return "neighbouring voxels have no distance along one of its axes"
     if abs(np.linalg.det(ijk_to_ras[:3, :3] / lengths)) < SMALLEST_UNIT_CELL:

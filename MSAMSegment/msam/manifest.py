@@ -14,6 +14,7 @@ import numpy.typing as npt
 from msam.errors import VolumeError
 from msam.volume import Volume
 
+MANIFEST = "manifest.json"
 # The manifest's words for a modality, where they differ from the DICOM code.
 DICOM_CODES = {"PET": "PT", "MRI": "MR"}
 # Farthest that a label's matrix may be from its scan's, in mm: NIfTI keeps geometry in float32.
@@ -36,6 +37,7 @@ class Case:
         image: the scan.
         label: its labels, on the same grid.
         labels: what the values of the label mean.
+        frame: which volume of a scan that holds several, from 0.
     """
 
     dataset: str
@@ -46,6 +48,7 @@ class Case:
     image: Path
     label: Path
     labels: Mapping[int, str]
+    frame: int = 0
 
     def read(self) -> tuple[Volume, npt.NDArray[Any]]:
         """The scan and its label values (K, J, I).
@@ -53,7 +56,7 @@ class Case:
         Raises:
             VolumeError: one of them cannot be read, or they lie on different grids.
         """
-        scan, label = Volume.read(self.image), Volume.read(self.label)
+        scan, label = Volume.read(self.image, frame=self.frame), Volume.read(self.label)
         if label.voxels.shape != scan.voxels.shape:
             sizes = [" × ".join(map(str, volume.shape_ijk)) for volume in (scan, label)]
             raise VolumeError(f"{self.image.name} has {sizes[0]} voxels and its label {sizes[1]}; they must agree.")

@@ -37,7 +37,8 @@ class Measurements:
         longest_diameter_ends: those two voxels as (i, j, k).
         axial_diameter_mm: the largest distance between two voxels of one axial slice, as RECIST 1.1 has it (Eisenhauer
             et al. 2009). Where the scan is oblique, these are its own slices nearest to axial.
-        axial_perpendicular_mm: how wide the mask is in that slice at right angles to that diameter.
+        axial_perpendicular_mm: the longest line at right angles to that diameter in that slice, from border to border
+            of the mask's convex hull.
         axial_diameter_ends: the two voxels of the axial diameter as (i, j, k).
     """
 
@@ -141,7 +142,7 @@ def _slice_hulls(points: Ints, axis: int) -> list[Ints]:
     return hulls
 
 
-def _outer_corners(rows: list[int], values: list[int]) -> list[int]:
+def _outer_corners(rows: list[Any], values: list[Any]) -> list[int]:
     """Indices of the corners of the lower convex hull of points sorted by row, one per row (monotone chain)."""
     corners: list[int] = []
     for index, (row, value) in enumerate(zip(rows, values, strict=True)):
@@ -169,26 +170,36 @@ def _farthest_pair(points: Ints, matrix: Floats) -> tuple[float, tuple[Voxel, Vo
 
 
 def _axial_diameters(points: Ints, axis: int, matrix: Floats) -> tuple[float, float, tuple[Voxel, Voxel]]:
-    """The longest diameter within one slice across `axis`, the width across it, and the ends of the diameter."""
+    """The longest diameter within one slice across `axis`, the chord across it, and the ends of the diameter."""
     hulls = _slice_hulls(points, axis)
     found = [_farthest_pair(hull, matrix) for hull in hulls]
     best = max(range(len(found)), key=lambda index: found[index][0])
     diameter, ends = found[best]
-    return diameter, _width_across(hulls[best] @ matrix.T, np.subtract(*ends) @ matrix.T), ends
+    return diameter, _chord_across(hulls[best] @ matrix.T, np.subtract(*ends) @ matrix.T), ends
 
 
-def _width_across(positions: Floats, direction: Floats) -> float:
-    """The width of points of one plane at right angles to a direction in that plane, in mm."""
+def _chord_across(positions: Floats, direction: Floats) -> float:
+    """The longest chord of the convex hull of points of one plane, at right angles to a direction in it, in mm."""
     length = float(np.linalg.norm(direction))
     if length == 0:
         return 0.0
     steps = positions - positions[0]
-    across = steps - np.outer(steps @ direction, direction) / length**2
+    along = steps @ direction / length
+    across = steps - np.outer(along, direction) / length
     farthest = across[np.linalg.norm(across, axis=1).argmax()]
     reach = float(np.linalg.norm(farthest))
     if reach == 0:
         return 0.0
-    return float(np.ptp(across @ farthest) / reach)
+    heights = across @ farthest / reach
+    order = np.argsort(along)
+    # Rounded, so that points at one place along the diameter are known to be at one place.
+    places, first = np.unique(np.round(along[order] / length, 9), return_index=True)
+    low, high = (edge.reduceat(heights[order], first) for edge in (np.minimum, np.maximum))
+    lower = _outer_corners(places.tolist(), low.tolist())
+    upper = _outer_corners(places.tolist(), (-high).tolist())
+    # Between two corners a convex polygon's section changes linearly, so the longest one passes through a corner.
+    sections = np.interp(places, places[upper], high[upper]) - np.interp(places, places[lower], low[lower])
+    return float(sections.max())
 
 
 def _voxel(point: Ints) -> Voxel:

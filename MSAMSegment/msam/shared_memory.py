@@ -12,6 +12,7 @@ import re
 import sys
 from multiprocessing import resource_tracker
 from multiprocessing.shared_memory import SharedMemory
+from pathlib import Path
 from typing import Any
 
 from msam.protocol.problems import ProtocolError
@@ -72,8 +73,26 @@ Offer = NamelessOffer | NamedOffer
 
 
 def offer(data: memoryview) -> Offer:
-    """Copies bytes to where another process can attach them. `close` it when that has answered."""
-    return NamelessOffer(data) if sys.platform == "linux" else NamedOffer(data)
+    """Copies bytes to where another process can attach them. `close` it when that has answered.
+
+    Raises:
+        OSError: this process has no memory to share; the bytes must travel in another way.
+    """
+    if _can_seal():
+        return NamelessOffer(data)
+    if sys.platform != "win32" and not Path(sys.executable or "").name.startswith("python"):
+        # Python's resource tracker is another process of this program, which an application would open a window for.
+        raise OSError("Inside an application there is no memory to share on this system.")
+    return NamedOffer(data)
+
+
+def _can_seal() -> bool:
+    """Whether there is memory without a name; a Python built on an old Linux has none on a new one either."""
+    if sys.platform != "linux":
+        return False
+    import fcntl
+
+    return hasattr(os, "memfd_create") and hasattr(fcntl, "F_ADD_SEALS")
 
 
 def attach(address: str, nbytes: int) -> Any:

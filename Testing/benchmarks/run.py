@@ -11,6 +11,7 @@ import platform
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -23,12 +24,17 @@ MODELS = ("vit_b", "compact")
 
 def measure(*arguments: str) -> dict[str, float]:
     """What one run of `measurements.py` printed."""
-    command = [sys.executable, "-m", "Testing.benchmarks.measurements", *arguments, "--threads", str(THREADS)]
+    figures: dict[str, float] = printed_by("measurements", *arguments, "--threads", str(THREADS))
+    return figures
+
+
+def printed_by(module: str, *arguments: str) -> Any:
+    """The JSON in the last line that one of these modules prints."""
+    command = [sys.executable, "-m", f"Testing.benchmarks.{module}", *arguments]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     if done.returncode:
-        raise SystemExit(f"The measurement '{' '.join(arguments)}' failed:\n{done.stderr}")
-    figures: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
-    return figures
+        raise SystemExit(f"The measurement '{module} {' '.join(arguments)}' failed:\n{done.stderr}")
+    return json.loads(done.stdout.splitlines()[-1])
 
 
 def main() -> None:
@@ -40,6 +46,8 @@ def main() -> None:
             figures[f"{model} {way}"] = measure(way, model)
     console.print("Measuring the start of the process to the first mask …")
     figures["first mask"] = measure("first-mask", "compact")
+    console.print("Measuring the service, alone and under load …")
+    service = printed_by("service_load", "--minutes", "0.5")
 
     table = Table(title=f"Seconds, and MB of memory, on {THREADS} threads")
     for heading in ("model", "what", "engine", "published way", "ratio"):
@@ -59,11 +67,25 @@ def main() -> None:
         "",
     )
     console.print(table)
+    console.print(_service_table(service))
 
     OUTPUT.parent.mkdir(exist_ok=True)
     machine = {"processor": platform.processor() or platform.machine(), "python": platform.python_version()}
-    OUTPUT.write_text(json.dumps({"threads": THREADS, "machine": machine, "figures": figures}, indent=2) + "\n")
+    OUTPUT.write_text(
+        json.dumps({"threads": THREADS, "machine": machine, "figures": figures, "service": service}, indent=2) + "\n"
+    )
     console.print(f"Figures: {OUTPUT.relative_to(ROOT)}")
+
+
+def _service_table(service: dict[str, Any]) -> Table:
+    table = Table(title="Milliseconds a click through the service (a network so small that the service shows)")
+    for heading in ("", "click p50", "click p95", "overhead p50", "overhead p95"):
+        table.add_column(heading, justify="right" if heading else "left")
+    for who, spans in service.items():
+        if isinstance(spans, dict):
+            table.add_row(who, *(f"{1000 * seconds:.1f}" for seconds in spans.values()))
+    table.add_row("handing over 512 × 512 × 400", f"{1000 * service['hand-over']:.0f}")
+    return table
 
 
 if __name__ == "__main__":

@@ -9,7 +9,6 @@ import argparse
 import os
 import random
 import signal
-import tempfile
 import threading
 import time
 from pathlib import Path
@@ -19,7 +18,7 @@ import numpy as np
 from msam.client import Client, Known
 from msam.engine_process import EngineProcess
 from msam.errors import MsamError
-from Testing.benchmarks.service_scene import ENVIRONMENT, clicks, expected, scan, small_model
+from Testing.benchmarks.service_scene import MODEL, clicks, expected, scan
 
 SHARED = Path("/dev/shm")
 # A request that takes longer hangs.
@@ -31,28 +30,26 @@ def main() -> None:
     parser.add_argument("--requests", type=int, default=200)
     parser.add_argument("--kills", type=int, default=20)
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        model = small_model(Path(folder))
-        volume = scan(0)
-        truth = expected(model, volume)
-        before = _left()
-        right, refused, longest, killed = _run(model, Known.of(volume), truth, options.requests, options.kills)
-        left = _left() - before
-        print(
-            f"{options.requests} requests, {killed} kills: {right} right masks, {refused} clear errors, "
-            f"{options.requests - right - refused} wrong; the longest took {longest:.1f} s; "
-            f"left behind: {left or 'nothing'}"
-        )
-        if right + refused != options.requests or longest > PATIENCE or left:
-            raise SystemExit("The proof failed.")
+    volume = scan(0)
+    truth = expected(volume)
+    before = _left()
+    right, refused, longest, killed = _run(Known.of(volume), truth, options.requests, options.kills)
+    left = _left() - before
+    print(
+        f"{options.requests} requests, {killed} kills: {right} right masks, {refused} clear errors, "
+        f"{options.requests - right - refused} wrong; the longest took {longest:.1f} s; "
+        f"left behind: {left or 'nothing'}"
+    )
+    if right + refused != options.requests or longest > PATIENCE or left:
+        raise SystemExit("The proof failed.")
 
 
-def _run(model: Path, known: Known, truth: list[np.ndarray], requests: int, kills: int) -> tuple[int, int, float, int]:
+def _run(known: Known, truth: list[np.ndarray], requests: int, kills: int) -> tuple[int, int, float, int]:
     generator = random.Random(0)
     doomed = set(generator.sample(range(1, requests), kills))
     right = refused = killed = 0
     longest = 0.0
-    with EngineProcess(str(model), device="cpu", base_environment=ENVIRONMENT, listener=lambda _: None) as engine:
+    with EngineProcess(MODEL, device="cpu", listener=lambda _: None) as engine:
         engine.endpoint()
         with Client(engine.endpoint) as client:
             typical = 0.1

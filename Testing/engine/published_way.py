@@ -16,6 +16,7 @@ from torch.nn import functional as F
 
 from msam.model.attention import Attention
 from msam.model.layers import TokenLinear
+from msam.model.mask_summary import summarise
 from msam.model.network import MSAM
 from msam.model.two_way_transformer import CrossAttention
 
@@ -127,14 +128,18 @@ class PublishedWay(nn.Module):
         for number, layer in enumerate(decoder.output_upscaling):
             upscaled = layer(upscaled)
             if features and number == 0:
-                upscaled = upscaled + decoder.detail.from_middle(features[-1])
+                upscaled = upscaled + decoder.detail.from_middle(features[-1]) + decoder.detail.maps_to_middle(maps)
+                upscaled = decoder.detail.refine_middle(upscaled)
             if features and number == 3:
                 upscaled = upscaled + decoder.detail.from_fine(features[-2]) + decoder.detail.from_maps(maps)
                 upscaled = decoder.detail.refine(upscaled)
         hypernetworks = decoder.output_hypernetworks_mlps
         weights = torch.stack([mlp(queries[:, 1 + n]) for n, mlp in enumerate(hypernetworks)], dim=1)
         masks = (weights @ upscaled.flatten(2)).view(len(points), -1, *upscaled.shape[2:])
-        return masks[:, :1], decoder.iou_prediction_head(queries[:, 0])[:, :1]
+        judged = queries[:, 0]
+        if decoder.quality_sees_mask:  # no paper's: `test_mask_summary` checks the summary itself
+            judged = torch.cat((judged, summarise(masks[:, :1], upscaled)), dim=1)
+        return masks[:, :1], decoder.iou_prediction_head(judged)[:, :1]
 
     def _position(self, positions: Tensor) -> Tensor:
         angles = (

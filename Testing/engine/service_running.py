@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -9,11 +10,18 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import httpx
 import numpy as np
 from stand_in import StandIn
 
+from msam.clicks import Click
+from msam.client import Known
 from msam.engine_process import Endpoint
 from msam.errors import CheckpointError
+from msam.protocol import records, steps
+from msam.protocol.names import Code
+from msam.protocol.problems import Problem
+from msam.protocol.steps import ClickRecord, StepHeader, StepRequest
 from msam.service.app import create_app
 from msam.service.engine import Engine
 from msam.service.server import server
@@ -78,3 +86,24 @@ def running(network: Any = None, **settings: Any) -> Iterator[tuple[Endpoint, En
 def damaged() -> CheckpointError:
     """What loading a damaged model ends with."""
     return CheckpointError("The file of the model is damaged. Install it again.")
+
+
+INSIDE = Click(CENTRE_IJK)
+OUTSIDE = Click((5.0, 5.0, 5.0), positive=False)
+
+
+def code_of(answer: httpx.Response) -> str:
+    problem = records.decode(Problem, answer.content)
+    assert problem.message
+    assert answer.status_code == Code(problem.code).status
+    return problem.code
+
+
+def a_request(known: Known, run: str = "a-run", **changes: object) -> bytes:
+    header = StepHeader(known.identity, run, (ClickRecord(CENTRE_IJK),), **changes)  # type: ignore[arg-type]
+    return steps.encode_request(StepRequest(header))
+
+
+def connected(endpoint: Endpoint) -> socket.socket:
+    """A connection on which anything can be said."""
+    return socket.create_connection(("127.0.0.1", int(endpoint.url.rsplit(":", 1)[1])), 5)

@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from msam.config import ModelConfig
+from msam.session import Session
 from msam.volume import Volume
 
 TISSUE = 100
@@ -116,3 +117,32 @@ def noise(shape_ijk: tuple[int, int, int], ijk_to_ras: npt.ArrayLike | None = No
 def dice(one: npt.NDArray[np.bool_], other: npt.NDArray[np.bool_]) -> float:
     """Overlap of two masks, 0 to 1."""
     return float(2 * np.count_nonzero(one & other) / (np.count_nonzero(one) + np.count_nonzero(other)))
+
+
+SHAPE = (48, 44, 40)
+CENTRE = (24, 22, 20)
+
+
+def a_session(network: BallPainter | None = None, **callbacks: Callable[..., object]) -> Session:
+    return Session(network or BallPainter(small_config()), noise(SHAPE), **callbacks)  # type: ignore[arg-type]
+
+
+def ball(radius: float, centre: npt.ArrayLike = CENTRE) -> npt.NDArray[np.bool_]:
+    return distances(SHAPE, centre) <= radius
+
+
+@dataclass
+class Switch:
+    """Lets a run go on for a number of polls."""
+
+    polls: int = 10**9
+    words: list[str] = field(default_factory=list)
+    fractions: list[float] = field(default_factory=list)
+
+    def __call__(self) -> bool:
+        self.polls -= 1
+        return self.polls < 0
+
+    def heard(self, fraction: float, words: str) -> None:
+        self.fractions.append(fraction)
+        self.words.append(words)

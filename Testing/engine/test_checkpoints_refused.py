@@ -355,6 +355,7 @@ def test_a_configuration_from_the_future(ours: Path) -> None:
         ("depth", 10**9),
         ("depth", 257),
         ("depth", "3"),
+        ("stem_depths", [1, 257]),
         ("patch_size", 0),
         ("roi_size", -32),
         ("embed_dim", 48.0),

@@ -153,13 +153,62 @@ def test_a_model_that_is_not_there_fails_in_words():
         running.endpoint()
 
 
-def test_the_interpreter_needs_nothing_that_only_clients_and_tools_do():
-    code = (
-        "import sys, msam.service.__main__, msam.service.served_model, msam.session.segmenter, msam.model.loading\n"
-        "print(sorted({'httpx', 'typer', 'rich', 'matplotlib', 'scipy', 'psutil'} & set(sys.modules)))"
-    )
-    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=WITH_ENGINE, check=True)
-    assert found.stdout.strip() == "[]"
+# All that the engine's interpreter must have; what these need themselves comes along.
+NEEDED = ("torch", "numpy", "SimpleITK", "safetensors", "fastapi", "uvicorn", "zstandard")
+
+POOR = """#!{python}
+import importlib.metadata, re, runpy, sys
+
+def closure(names):
+    found, left = set(), list(names)
+    while left:
+        name = re.sub("[-_.]+", "-", left.pop()).lower()
+        if name not in found:
+            found.add(name)
+            try:
+                needs = importlib.metadata.requires(name) or ()
+            except importlib.metadata.PackageNotFoundError:
+                continue
+            left += [re.match("[A-Za-z0-9._-]+", need)[0] for need in needs if "extra ==" not in need]
+    return found
+
+there = closure({needed!r})
+
+class Missing:
+    def find_spec(self, name, path=None, target=None):
+        owners = packages.get(name.partition(".")[0])
+        if owners and not there & {{re.sub("[-_.]+", "-", owner).lower() for owner in owners}}:
+            print("asked for", name, file=sys.stderr)
+            raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
+
+packages = importlib.metadata.packages_distributions()
+packages.pop("msam", None)
+sys.meta_path.insert(0, Missing())
+sys.argv = [sys.argv[0], *sys.argv[sys.argv.index("msam.service") + 1:]]
+runpy.run_module("msam.service", run_name="__main__", alter_sys=True)
+"""
+
+
+def test_the_interpreter_needs_nothing_but_what_is_said(model, tmp_path):
+    """An interpreter in which no other package can be imported serves and segments."""
+    python, told = tmp_path / "python", []
+    python.write_text(POOR.format(python=sys.executable, needed=NEEDED))
+    python.chmod(0o755)
+    with engine(model, python=str(python), listener=told.append) as running, Client(running.endpoint) as client:
+        assert client.segment(volume(), [Click(CENTRE_IJK)], iterations=2).state
+    asked = {str(event) for event in told if "asked for" in str(event)}
+    assert not {
+        line for line in asked if any(name in line for name in ("httpx", "typer", "rich", "matplotlib", "scipy"))
+    }
+
+
+def test_an_interpreter_whose_pytorch_is_broken_says_so_at_once(model, tmp_path):
+    python = tmp_path / "python"
+    needed = tuple(name for name in NEEDED if name != "torch")
+    python.write_text(POOR.format(python=sys.executable, needed=needed))
+    python.chmod(0o755)
+    with engine(model, python=str(python)) as running, pytest.raises(ServiceError, match="PyTorch cannot be used"):
+        running.endpoint()
 
 
 def test_without_a_token_it_does_not_start():

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import SimpleITK as sitk
+from labelled_folders import plain_pair
 from stand_in import StandIn
 from typer.testing import CliRunner
 
@@ -18,6 +20,7 @@ from msam.cli.app import app
 from msam.evaluation.baselines import registry
 from msam.evaluation.bootstrap import bootstrap_interval
 from msam.evaluation.metrics import METRICS
+from msam.training.layouts import find_cases
 from msam.volume import Volume
 
 SHAPE_IJK, SPACING = (40, 36, 24), (1.0, 1.25, 2.0)
@@ -52,6 +55,23 @@ def write_case(folder: Path, name: str, dataset: str, *, shadow: float = 0.0, sp
         "label": f"{name}-label.nii.gz",
         "labels": {"1": "large ball", "2": "small ball", "3": "no ball"},
     }
+
+
+# A baseline that is given boxes, and segments what is bright in them.
+PROGRAM = f"""
+import sys
+sys.path.insert(0, {str(Path(__file__).parents[2])!r})
+from Testing.benchmarks.answering import answer
+
+def method(voxels, request):
+    mask = voxels > 1000
+    for k, (i0, j0, i1, j1) in request["boxes"].items():
+        part = slice(j0, j1 + 1), slice(i0, i1 + 1)
+        mask[int(k)][part] = voxels[int(k)][part] > 250
+    return mask
+
+answer("boxes", method)
+"""
 
 
 class Evaluated:
@@ -188,6 +208,47 @@ def test_all_baselines_are_compared_in_one_run(scans: Evaluated) -> None:
     assert easy["cases"] == 1
     assert list(easy["baselines"]) == ["region-growing", "random-walker"]
     assert all(0 <= compared["dice"]["1"] <= 1 for compared in easy["baselines"].values())
+
+
+def test_a_baseline_that_knows_more_than_the_clicks_is_marked(scans: Evaluated) -> None:
+    script, folder = scans.folder / "boxes.py", scans.folder / "report"
+    script.write_text(PROGRAM, encoding="utf-8")
+    arguments = ("--program", f"boxed={sys.executable} {script}", "--baselines", "region-growing,random-walker")
+    done = scans.run("--datasets", "other", "--clicks", "1", "--refine", "0", *arguments, "--report", str(folder))
+    assert done.exit_code == 0, done.output
+    for text in (done.stdout, (folder / "report.md").read_text(encoding="utf-8")):
+        assert re.search(r"\| boxed \* \| 1\.000 \|", text)
+        assert re.search(r"\| random-walker \* \| 0\.\d+ \|", text)
+        assert re.search(r"\| region-growing \| 0\.\d+ \|", text)
+        assert "\\* boxed is given no click but the box of the true object" in text
+        assert "\\* random-walker has seeds of the background" in text
+
+
+def test_what_failed_is_counted_and_shown_though_it_is_more_than_three(scans: Evaluated) -> None:
+    scans.entries = [write_case(scans.folder, f"R{number}", "hard", shadow=300.0) for number in range(5)]
+    scans.save()
+    folder = scans.folder / "report"
+    told = scans.figures("--clicks", "1", "--refine", "0", "--report", str(folder))
+    failed = [entry for entry in told["targets"] if entry["dice_per_click"][-1] < 0.5]
+    assert len(failed) == 5
+    assert told["datasets"]["hard"]["below_half"] == 5
+    assert "Below 0.5 after the last click: 5 of 10." in (folder / "report.md").read_text(encoding="utf-8")
+    assert {path.stem for path in (folder / "worst").iterdir()} == {
+        f"hard_{entry['case']}_{entry['target'].replace(' ', '-')}" for entry in failed
+    }
+
+
+def test_a_folder_of_scans_is_split_as_training_splits_it(scans: Evaluated, tmp_path: Path) -> None:
+    folder = plain_pair(tmp_path / "mine")
+    _, validation = find_cases(folder)
+    done = CliRunner().invoke(app, ["evaluate", "--data", str(folder), "--clicks", "1", "--refine", "0"])
+    assert done.exit_code == 0, done.output
+    assert set(re.findall(r"mine (case\d)", done.stderr)) == {case.case for case in validation}
+    (tmp_path / "manifest.json").replace(tmp_path / "mine" / "manifest.json")
+    assert "no data set" in CliRunner().invoke(app, ["evaluate", "--data", str(folder), "--datasets", "mine"]).stderr
+    refused = CliRunner().invoke(app, ["evaluate", "--data", str(plain_pair(tmp_path / "other")), "--split", "test"])
+    assert refused.exit_code == 2
+    assert "no split 'test'" in refused.stderr
 
 
 def test_a_failing_scan_stops_no_other_and_is_reported(scans: Evaluated) -> None:

@@ -79,6 +79,37 @@ def test_the_perpendicular_is_never_longer_than_the_diameter(mask: np.ndarray, a
     assert 0 <= found.axial_perpendicular_mm <= found.axial_diameter_mm * (1 + 1e-9)
 
 
+def brute_force_chord(points: np.ndarray, across: np.ndarray) -> float:
+    """The longest line along a direction within the convex hull of points of a plane, (N, 2): all pairs of segments
+    between two points, cut by the lines through every point."""
+    u, v = points @ [-across[1], across[0]], points @ across
+    longest = 0.0
+    for place in u:
+        heights = [v[index] for index in range(len(u)) if u[index] == pytest.approx(place, abs=1e-9)]
+        for one, other in itertools.permutations(range(len(u)), 2):
+            if u[one] < place - 1e-9 and u[other] > place + 1e-9:
+                share = (place - u[one]) / (u[other] - u[one])
+                heights.append(v[one] + share * (v[other] - v[one]))
+        longest = max(longest, max(heights) - min(heights))
+    return longest
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    hnp.arrays(bool, st.tuples(st.just(1), st.integers(1, 5), st.integers(1, 5)), elements=st.booleans()), geometries
+)
+def test_the_perpendicular_is_the_longest_line_across_the_diameter(mask: np.ndarray, affine: np.ndarray) -> None:
+    found = measure(mask, affine)
+    if found.axial_diameter_ends is None or found.axial_diameter_mm == 0:
+        assert found.axial_perpendicular_mm == 0
+        return
+    basis = affine[:3, :2] / np.linalg.norm(affine[:3, :2], axis=0)  # the slice's own axes are at right angles
+    positions = points_of(mask) @ affine[:3, :3].T @ basis
+    diameter = np.subtract(*found.axial_diameter_ends) @ affine[:3, :3].T @ basis / found.axial_diameter_mm
+    expected = brute_force_chord(positions, np.array([-diameter[1], diameter[0]]))
+    assert found.axial_perpendicular_mm == pytest.approx(expected, abs=1e-6)
+
+
 def test_an_upright_box_has_the_diameters_of_geometry() -> None:
     mask = np.zeros((10, 20, 30), bool)
     mask[2:6, 3:9, 5:25] = True
@@ -88,7 +119,8 @@ def test_an_upright_box_has_the_diameters_of_geometry() -> None:
     assert found.volume_ml == pytest.approx(4 * 6 * 20 * 3.0 / 1000)
     assert found.longest_diameter_mm == pytest.approx(np.sqrt(width**2 + depth**2 + height**2))
     assert found.axial_diameter_mm == pytest.approx(np.hypot(width, depth))
-    assert found.axial_perpendicular_mm == pytest.approx(2 * width * depth / np.hypot(width, depth))
+    # From one long side to the other, in the middle: the extent of the whole box across its diagonal would be more.
+    assert found.axial_perpendicular_mm == pytest.approx(width * np.hypot(width, depth) / depth)
 
 
 def test_an_ellipse_gives_its_two_axes_in_the_widest_slice() -> None:

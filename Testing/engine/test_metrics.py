@@ -105,6 +105,21 @@ def test_a_ball_too_large_by_a_few_mm_scores_as_geometry_has_it(spacing: Spacing
         assert found.nsd_2mm == pytest.approx(share, abs=0.04)
 
 
+def test_scores_are_those_of_monai() -> None:
+    """Figures of MONAI 1.6.1 for the same two masks: two ellipsoids and a piece beside them, cut off at a side."""
+    k, j, i = np.indices((20, 36, 40))
+
+    def ellipsoid(centre: tuple[int, int, int], radii: tuple[int, int, int]) -> np.ndarray:
+        return sum(((x - c) / r) ** 2 for x, c, r in zip((k, j, i), centre, radii, strict=True)) <= 1
+
+    truth = ellipsoid((9, 18, 19), (6, 11, 13))
+    mask = (ellipsoid((10, 16, 21), (5, 12, 12)) | ellipsoid((4, 28, 8), (2, 3, 3))) & (i < 30)
+    found = score(mask, truth, (0.9, 1.3, 2.5))
+    assert found.dice == pytest.approx(0.7468687, abs=1e-6)
+    assert found.nsd_2mm == pytest.approx(0.5020202, abs=1e-6)
+    assert found.hd95_mm == pytest.approx(5.1478152, abs=1e-5)
+
+
 def test_distances_between_slices_count_their_thickness() -> None:
     truth = np.zeros((8, 5, 5), bool)
     truth[2, 1:4, 1:4] = True

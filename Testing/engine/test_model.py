@@ -75,7 +75,7 @@ def test_bfloat16_autocast_gives_the_same_masks(roi: torch.Tensor) -> None:
                 logits, _ = network.decode(network.encode(roi), CLICK, POSITIVE, torch.zeros(1, 1, 16, 16, 16))
             masks.append(logits.float() > 0)
         overlap = 2 * (masks[0] & masks[1]).sum() / (masks[0].sum() + masks[1].sum()).clamp(min=1)
-        assert overlap >= 0.99, config.name
+        assert overlap >= 0.98, config.name
 
 
 def test_half_precision_is_for_graphics_cards() -> None:

@@ -85,7 +85,7 @@ def test_batch_gives_what_its_members_give() -> None:
 
 
 def test_click_maps_show_each_kind_of_click_where_it_is() -> None:
-    encoder = MSAM(dataclasses.replace(COMPACT, depth=1)).prompt_encoder
+    encoder = MSAM(dataclasses.replace(COMPACT, roi_size=64, depth=1)).prompt_encoder
     points = torch.tensor([[[8.5, 20.5, 40.5], [50.5, 30.5, 10.5], [0.0, 0, 0]]])
     maps = encoder.maps(points, torch.tensor([[1.0, 0.0, -1.0]]), torch.zeros(1, 1, 32, 32, 32))
     for channel, expected in ((1, (4, 10, 20)), (2, (25, 15, 5))):

@@ -196,3 +196,26 @@ def test_an_offer_of_another_length_is_refused():
             shared_memory.attach(offer.address, 6)
     finally:
         offer.close()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="memory with a name needs no further process there")
+def test_without_memory_that_can_be_sealed_it_has_a_name(monkeypatch):
+    """A Python that was built on an old Linux."""
+    monkeypatch.delattr("os.memfd_create", raising=False)
+    offer = shared_memory.offer(memoryview(b"hello"))
+    try:
+        assert isinstance(offer, shared_memory.NamedOffer)
+        assert bytes(shared_memory.attach(offer.address, 5)) == b"hello"
+    finally:
+        offer.close()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="memory with a name needs no further process there")
+@pytest.mark.parametrize("program", ["/opt/Slicer/bin/SlicerApp-real", "", None])
+def test_an_application_is_never_started_once_more_for_shared_memory(monkeypatch, program):
+    """Python's resource tracker runs `sys.executable`, which in 3D Slicer may be 3D Slicer."""
+    monkeypatch.delattr("os.memfd_create", raising=False)
+    monkeypatch.setattr(sys, "executable", program)
+    monkeypatch.setattr(shared_memory, "SharedMemory", lambda **_: pytest.fail("the tracker would have been started"))
+    with pytest.raises(OSError, match="no memory to share"):
+        shared_memory.offer(memoryview(b"hello"))

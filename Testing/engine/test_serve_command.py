@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +22,7 @@ from msam.access import api_key
 from msam.cli.app import app
 from msam.errors import MsamError
 from msam.service.host import Listening, check
+from msam.service.sockets import host_sockets
 
 
 @pytest.fixture
@@ -102,3 +107,51 @@ def test_a_key_that_is_none_is_refused(tmp_path, content):
 def test_the_key_comes_from_the_environment(monkeypatch):
     monkeypatch.setenv("MSAM_API_KEY", TOKEN)
     assert api_key(None) == TOKEN
+
+
+def test_a_port_that_is_taken_and_a_name_that_is_none_end_in_words(monkeypatch):
+    monkeypatch.setenv("MSAM_API_KEY", TOKEN)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        result = CliRunner().invoke(app, ["serve", "--port", str(taken.getsockname()[1])])
+    assert result.exit_code == 2
+    assert "in use" in result.stderr
+    elsewhere = ["serve", "--host", "nowhere.invalid", "--without-encryption", "--port", "1"]
+    result = CliRunner().invoke(app, elsewhere)
+    assert result.exit_code == 2
+    assert "nowhere.invalid" in result.stderr
+
+
+def test_every_address_of_a_name_is_listened_at():
+    sockets = host_sockets("localhost", 0)
+    try:
+        assert {opened.getsockname()[0] for opened in sockets} <= {"127.0.0.1", "::1"}
+        assert sockets
+    finally:
+        for opened in sockets:
+            opened.close()
+
+
+@pytest.mark.parametrize(
+    "content", ["", "no certificate", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----"]
+)
+def test_a_certificate_that_is_none_is_refused_before_anything_listens(tmp_path, content):
+    file = tmp_path / "file.pem"
+    file.write_text(content)
+    result = CliRunner().invoke(app, ["serve", "--certificate", str(file), "--private-key", str(file)])
+    assert result.exit_code == 2
+    assert "PEM" in result.stderr
+
+
+@pytest.mark.parametrize(("option", "value"), [("--model", "no-such-model"), ("--device", "cuda:99")])
+def test_a_host_that_cannot_work_ends_at_once_and_not_with_the_first_click(option, value):
+    command = [sys.executable, "-m", "msam", "serve", "--port", str(free_port()), option, value]
+    environment = {**os.environ, "PYTHONPATH": str(Path(msam.__file__).parents[1])}
+    ended = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=300)
+    assert ended.returncode == 2
+    assert value in ended.stderr.splitlines()[-1]
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

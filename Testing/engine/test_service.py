@@ -3,68 +3,37 @@
 from __future__ import annotations
 
 import logging
-import socket
 import threading
 import time
+from dataclasses import replace
 
 import httpx
 import numpy as np
 import pytest
-from service_running import CENTRE_IJK, TOKEN, Slow, damaged, running, volume
+from service_running import (
+    INSIDE,
+    OUTSIDE,
+    TOKEN,
+    Slow,
+    a_request,
+    code_of,
+    damaged,
+    running,
+    volume,
+)
 from stand_in import StandIn
 
 from msam.clicks import Click
 from msam.client import Client, Known
 from msam.engine_process import Endpoint
 from msam.errors import Cancelled, CheckpointError, PromptError, StateError
-from msam.protocol import names, records, steps, volumes
+from msam.protocol import names, records, volumes
 from msam.protocol.masks import cropped
 from msam.protocol.messages import UploadStatus
 from msam.protocol.names import Code, path
-from msam.protocol.problems import Problem, ServiceError
-from msam.protocol.steps import ClickRecord, StepHeader, StepRequest
+from msam.protocol.problems import ServiceError
 from msam.session.prompts import Point
 from msam.session.segmenter import Segmenter
-
-INSIDE = Click(CENTRE_IJK)
-OUTSIDE = Click((5.0, 5.0, 5.0), positive=False)
-
-
-@pytest.fixture(scope="module")
-def service():
-    with running() as (endpoint, engine):
-        yield endpoint, engine
-
-
-@pytest.fixture
-def client(service):
-    with Client(service[0]) as client:
-        yield client
-
-
-@pytest.fixture
-def plain(service):
-    """Requests without the client's help."""
-    with httpx.Client(base_url=service[0].url, headers={"Authorization": f"Bearer {TOKEN}"}, trust_env=False) as plain:
-        yield plain
-
-
-def code_of(answer: httpx.Response) -> str:
-    problem = records.decode(Problem, answer.content)
-    assert problem.message
-    assert answer.status_code == Code(problem.code).status
-    return problem.code
-
-
-def a_request(known: Known, run: str = "a-run", **changes: object) -> bytes:
-    header = StepHeader(known.identity, run, (ClickRecord(CENTRE_IJK),), **changes)  # type: ignore[arg-type]
-    return steps.encode_request(StepRequest(header))
-
-
-def connected(endpoint: Endpoint) -> socket.socket:
-    """A connection on which anything can be said."""
-    return socket.create_connection(("127.0.0.1", int(endpoint.url.rsplit(":", 1)[1])), 5)
-
 
 # Steps
 
@@ -217,6 +186,44 @@ def test_a_step_that_nobody_waits_for_is_not_computed():
         assert network.encoded <= 2
 
 
+def test_a_step_that_outlasts_the_patience_of_a_stopping_service_is_answered_in_words(monkeypatch):
+    monkeypatch.setattr("msam.service.server.GRACE_SECONDS", 0)
+    network, known, answers = Slow(3.0), Known.of(volume()), []
+
+    def ask():
+        token = {"Authorization": f"Bearer {TOKEN}"}
+        answers.append(httpx.post(endpoint.url + names.SEGMENT, content=a_request(known), headers=token, timeout=30))
+
+    with running(network) as (endpoint, engine):
+        engine.store.adopt(known.identity, known.description, known.data)
+        asking = threading.Thread(target=ask)
+        asking.start()
+        assert network.began.wait(10)
+    asking.join()
+    assert code_of(answers[0]) == Code.STOPPING
+
+
+def test_a_step_asked_for_anew_takes_the_place_of_the_one_whose_connection_broke():
+    network, known, codes = Slow(4.0), Known.of(volume()), []
+
+    def ask():
+        token = {"Authorization": f"Bearer {TOKEN}"}
+        answer = httpx.post(
+            endpoint.url + names.SEGMENT, content=a_request(known), headers=token, timeout=30, verify=False
+        )
+        codes.append(answer.status_code if answer.is_success else code_of(answer))
+
+    with running(network) as (endpoint, engine):
+        engine.store.adopt(known.identity, known.description, known.data)
+        first, second = threading.Thread(target=ask), threading.Thread(target=ask)
+        first.start()
+        assert network.began.wait(10)
+        second.start()
+        first.join()
+        second.join()
+    assert codes == [Code.CANCELLED, 200]
+
+
 def test_a_run_that_does_not_exist_cannot_be_cancelled(plain):
     assert code_of(plain.delete(path(names.RUN, run="nothing"))) == Code.RUN_UNKNOWN
 
@@ -253,6 +260,16 @@ def test_a_volume_that_is_not_what_was_announced_is_forgotten(plain):
     assert code_of(plain.get(where)) == Code.VOLUME_UNKNOWN
 
 
+def test_a_wrong_description_does_not_keep_the_right_one_out(client, plain):
+    """Neither by mistake nor on purpose: the identity, which both were announced under, tells who was right."""
+    known = Known.of(volume(6))
+    wrong = replace(known.description, modality="MR")
+    where = path(names.VOLUME, volume=known.identity)
+    assert plain.put(where, content=records.encode(wrong)).status_code == 200
+    client.upload(known)
+    assert records.decode(UploadStatus, plain.get(where).content).complete
+
+
 def test_a_volume_larger_than_the_memory_for_volumes_is_refused_before_memory_is_taken():
     known = Known.of(volume())
     with (
@@ -274,10 +291,10 @@ def test_the_least_recently_used_volume_makes_room_and_comes_back_when_it_is_ask
 
 
 def test_idle_volumes_are_dropped():
-    with running(idle_seconds=0.2) as (endpoint, engine), Client(endpoint) as client:
+    with running(idle_seconds=4.0) as (endpoint, engine), Client(endpoint) as client:
         client.upload(Known.of(volume()))
         assert len(engine.store) == 1
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 30
         while len(engine.store) and time.monotonic() < deadline:
             time.sleep(0.05)
         assert len(engine.store) == 0
@@ -294,113 +311,6 @@ def test_a_volume_is_handed_over_in_memory():
 
 def test_a_host_takes_no_memory_over(plain):
     assert code_of(plain.put(path(names.VOLUME_SHARED, volume="0" * 64), content=b"{}")) == Code.NOT_FOUND
-
-
-# The gate
-
-
-@pytest.mark.parametrize(
-    "token", [None, "", "Bearer", "Bearer wrong", f"Basic {TOKEN}", f"Bearer {TOKEN}x", "Bearer \xff"]
-)
-def test_a_wrong_token_opens_nothing(service, token):
-    headers = {} if token is None else {"Authorization": token.encode("latin-1")}
-    for method, where in (("GET", names.HEALTH), ("POST", names.SEGMENT), ("GET", "/nothing"), ("GET", names.METRICS)):
-        answer = httpx.request(method, service[0].url + where, headers=headers, trust_env=False)
-        assert code_of(answer) == Code.UNAUTHORISED
-
-
-def test_another_version_gets_a_clear_answer(plain):
-    for answer in (plain.get(names.HEALTH, headers={names.VERSION_HEADER: "2"}), plain.get("/v2/health")):
-        assert code_of(answer) == Code.VERSION_MISMATCH
-        assert "version 1" in answer.json()["message"]
-        assert answer.headers[names.VERSION_HEADER] == "1"
-
-
-def test_a_body_that_is_too_long_is_refused_before_it_is_read(service):
-    with connected(service[0]) as line:
-        line.sendall(
-            f"POST {names.SEGMENT} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {TOKEN}\r\n"
-            f"Content-Length: {1 << 40}\r\n\r\n".encode()
-        )
-        assert b"413" in line.recv(4096)
-
-
-def test_a_body_that_never_ends_is_refused_as_soon_as_it_is_too_long(plain):
-    def endless():
-        while True:
-            yield bytes(1 << 16)
-
-    try:
-        answer = plain.put(path(names.VOLUME, volume="0" * 64), content=endless())
-    except httpx.WriteError:
-        return  # the connection was closed while the client was still sending
-    assert code_of(answer) == Code.TOO_LARGE
-
-
-def test_a_body_that_stands_still_is_given_up():
-    with running(body_seconds=0.3) as (endpoint, _), connected(endpoint) as line:
-        line.sendall(
-            f"POST {names.SEGMENT} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {TOKEN}\r\n"
-            f"Content-Length: 100\r\n\r\nhalf".encode()
-        )
-        assert b"408" in line.recv(4096)
-
-
-@pytest.mark.parametrize(
-    ("method", "where"),
-    [
-        ("GET", "/v1/volumes/../../etc/passwd"),
-        ("GET", "/v1/volumes/%2e%2e%2fetc"),
-        ("GET", "/v1/volumes/" + "0" * 63),
-        ("PUT", "/v1/volumes/" + "0" * 64 + "/parts/-1"),
-        ("PUT", "/v1/volumes/" + "0" * 64 + "/parts/x"),
-        ("GET", "/v1/runs/a%00b"),
-        ("TRACE", "/v1/health"),
-        ("POST", "/v1/health"),
-        ("GET", "/v1/health/"),
-    ],
-)
-def test_odd_paths_and_methods_are_refused_in_words(plain, method, where):
-    answer = plain.request(method, where)
-    assert 400 <= answer.status_code < 500
-    code_of(answer)
-
-
-@pytest.mark.parametrize("body", [b"", b"{}", b"[]", b"null", b"\xff", b"[" * 60_000, b'{"dtype": 1}', b"1e999"])
-def test_a_description_that_is_none_is_refused(plain, body):
-    assert code_of(plain.put(path(names.VOLUME, volume="0" * 64), content=body)) == Code.MALFORMED
-
-
-def test_a_geometry_that_cannot_be_is_refused(plain):
-    known = Known.of(volume(55))
-    flat = records.encode(known.description).replace(b'"ijk_to_ras":[1.0', b'"ijk_to_ras":[0.0')
-    assert code_of(plain.put(path(names.VOLUME, volume=known.identity), content=flat)) == Code.VOLUME_UNUSABLE
-
-
-def test_the_description_and_its_page_are_open_and_complete(service):
-    description = httpx.get(service[0].url + names.DESCRIPTION, trust_env=False).json()
-    assert {names.SEGMENT, names.VOLUME, names.VOLUME_PART, names.RUN, names.HEALTH} <= set(description["paths"])
-    page = httpx.get(service[0].url + names.PAGES, trust_env=False).text
-    assert names.SEGMENT in page and "<script" not in page and "http" not in page
-
-
-def test_metrics_are_in_the_format_of_prometheus(client, plain):
-    client.segment(volume(), [INSIDE])
-    text = plain.get(names.METRICS).text
-    assert 'msam_requests_total{method="POST",route="/v1/segment",status="200"}' in text
-    assert "msam_volumes_bytes" in text
-    for line in text.splitlines():
-        assert line.startswith("#") or float(line.rsplit(" ", 1)[1]) >= 0
-
-
-def test_the_log_holds_nothing_of_a_scan(client, caplog):
-    caplog.set_level(logging.INFO, "msam")
-    scan = volume(11)
-    client.segment(scan, [INSIDE])
-    text = "".join(str(vars(record)) for record in caplog.records if record.name.startswith("msam"))
-    assert "/v1/segment" in text
-    assert Known.of(scan).identity[:8] not in text
-    assert TOKEN not in text
 
 
 # Many clients

@@ -182,25 +182,6 @@ def test_of_several_fitting_zooms_the_one_with_the_best_predicted_quality_is_tak
     assert wide_views_are_best.encoded == 3, "all that the configuration offers are looked at"
 
 
-def test_expected_overlap_is_that_of_masks_drawn_from_the_probabilities() -> None:
-    random = np.random.default_rng(0)
-    logits = random.normal(-1, 2, (12, 12, 12)).astype(np.float32)
-    probability = 1 / (1 + np.exp(-logits))
-    mask = logits > 0
-    drawn = random.random((400, *logits.shape)) < probability
-    overlaps = (drawn & mask).sum((1, 2, 3)) / (drawn | mask).sum((1, 2, 3))
-    assert zoom.expected_overlap(logits) == pytest.approx(overlaps.mean(), abs=0.01)
-
-
-def test_of_masks_alike_in_quality_the_surer_one_is_taken() -> None:
-    sure, unsure = (np.where(np.eye(M)[None] > 0, value, -value) * np.ones((M, 1, 1)) for value in (6.0, 0.5))
-    answers = [
-        Answer(Region(32, (0.0, 0.0, 0.0), spacing), logits.astype(np.float32), 0.5)
-        for spacing, logits in ((1.0, unsure), (2.0, sure))
-    ]
-    assert zoom.choose(answers).region.spacing == 2.0
-
-
 def test_with_one_spacing_the_view_widens_only_when_the_mask_touches() -> None:
     config = small_config(normalisation="click", spacings=(1.0,))
     for radius, spacing in ((8, 1.0), (20, 2.0)):

@@ -12,8 +12,8 @@ from msam.errors import CheckpointError, ConfigError
 # No sensible network exceeds these; they keep a forged configuration from building millions of layers.
 _LARGEST_NUMBER = 65_536
 _MOST_LAYERS = 256
-_COUNTS_OF_LAYERS = ("depth", "decoder_depth", "mask_tokens")
-_MAY_BE_ZERO = ("lora_rank", "window_size", "global_blocks")
+_COUNTS_OF_LAYERS = ("depth", "decoder_depth", "mask_tokens", "stem_depths", "detail_depths")
+_MAY_BE_ZERO = ("lora_rank", "window_size", "global_blocks", "detail_depths")
 
 
 def config_to_text(config: ModelConfig) -> str:
@@ -49,7 +49,8 @@ def config_from_text(text: str) -> ModelConfig:
 
 
 def _few(name: str, value: Any) -> bool:
-    return name not in _COUNTS_OF_LAYERS or bool(value <= _MOST_LAYERS)
+    counts = value if isinstance(value, list) else [value]
+    return name not in _COUNTS_OF_LAYERS or all(count <= _MOST_LAYERS for count in counts)
 
 
 def _fits(value: Any, hint: Any, smallest: int) -> bool:

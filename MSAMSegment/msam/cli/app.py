@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from msam import __version__
-from msam.cli import batch, demo, evaluate, models, segment, serve
+from msam.cli import batch, demo, evaluate, models, page, segment, serve, train
 from msam.cli.errors import EXIT_CODES, show_tracebacks
 
 app = typer.Typer(
@@ -18,7 +18,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for module in (segment, batch, demo, evaluate, models, serve):
+for module in (segment, page, batch, demo, evaluate, train, models, serve):
     module.register(app)
 
 

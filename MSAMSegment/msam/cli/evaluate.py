@@ -14,7 +14,7 @@ from msam.checkpoints.atomic import replacing
 from msam.cli.arguments import DeviceOption, ModelOption, OverwriteOption
 from msam.cli.errors import EXIT_CODES, ExitCode, reports_errors
 from msam.errors import MsamError
-from msam.manifest import Case, read_manifest
+from msam.manifest import MANIFEST, Case, read_manifest
 
 
 def register(app: typer.Typer) -> None:
@@ -24,7 +24,12 @@ def register(app: typer.Typer) -> None:
 
 @reports_errors
 def evaluate_command(
-    data: Annotated[Path, typer.Option("--data", help="manifest.json of the labelled scans.")],
+    data: Annotated[
+        Path,
+        typer.Option(
+            "--data", help="Labelled scans: a manifest.json, or a folder as for `train`, split in the same way."
+        ),
+    ],
     split: Annotated[str, typer.Option("--split", help="Which part of them.")] = "val",
     clicks: Annotated[int, typer.Option("--clicks", min=1, max=100, help="Clicks on every object.")] = 10,
     refine: Annotated[
@@ -39,6 +44,13 @@ def evaluate_command(
         str | None,
         typer.Option("--baselines", metavar="A,B", help="To be given the same clicks: region-growing, random-walker."),
     ] = None,
+    programs: Annotated[
+        list[str] | None,
+        typer.Option("--program", metavar="NAME=COMMAND", help="A baseline in a program of its own; repeatable."),
+    ] = None,
+    nodules: Annotated[
+        int, typer.Option("--nodules", min=0, help="So many procedural lung nodules in the manifest's chest CT, too.")
+    ] = 0,
     cases: Annotated[
         int | None, typer.Option("--cases", min=1, help="The first so many scans of each data set only.")
     ] = None,
@@ -51,14 +63,17 @@ def evaluate_command(
 ) -> None:
     """Measures a model on labelled scans. The first click is the deepest point of each object, each next one the
     deepest point of the largest error. Prints Dice as a Markdown table; more comes with --json and --report."""
+    from msam.evaluation.baselines.program import running
     from msam.evaluation.baselines.registry import baselines_named
     from msam.evaluation.evaluator import evaluate
-    from msam.evaluation.markdown import refine_table, table
+    from msam.evaluation.markdown import notes, refine_table, table
     from msam.evaluation.plan import Plan
     from msam.evaluation.report import REPORT, write_report
     from msam.evaluation.summary import summarise
 
-    chosen = _chosen(read_manifest(data, split), _names(datasets), cases)
+    if (data / MANIFEST).is_file():
+        data = data / MANIFEST
+    chosen = _chosen([*_labelled(data, split), *_nodules(data, nodules)], _names(datasets), cases)
     compared = baselines_named(_names(baselines))
     plan = Plan(clicks, refine)
     if json_path is not None:
@@ -67,11 +82,14 @@ def evaluate_command(
         raise MsamError(f"'{report / REPORT}' is there already; add --overwrite to replace it.")
     loaded = msam.load_model(model, device)
 
-    evaluation = evaluate(loaded, chosen, plan, compared, lambda line: typer.echo(line, err=True))
+    with running(programs or []) as started:
+        evaluation = evaluate(loaded, chosen, plan, {**compared, **started}, lambda line: typer.echo(line, err=True))
     summary = {"model": loaded.config.name, "split": split, **summarise(evaluation, chosen, plan, seed)}
     if json_path is not None:
         _write_json(json_path, summary)
     typer.echo(table(summary))
+    if summary["notes"]:
+        typer.echo("\n" + notes(summary))
     if plan.refinements:
         typer.echo("\n" + refine_table(summary))
     if report is not None:
@@ -87,6 +105,18 @@ def _names(text: str | None) -> list[str]:
     return [name.strip() for name in (text or "").split(",") if name.strip()]
 
 
+def _labelled(data: Path, split: str) -> list[Case]:
+    """The cases of a split: a manifest's own; of a folder without one, that which training makes of it."""
+    if not data.is_dir():
+        return read_manifest(data, split)
+    from msam.training.layouts import find_cases
+
+    found = dict(zip(("train", "val"), find_cases(data), strict=True))
+    if split not in found:
+        raise MsamError(f"The scans of a folder are split into {' and '.join(found)}; there is no split {split!r}.")
+    return found[split]
+
+
 def _chosen(cases: list[Case], datasets: list[str], most: int | None) -> list[Case]:
     """The cases of the given data sets, or of all, no more than `most` of each."""
     known = dict.fromkeys(case.dataset for case in cases)
@@ -95,6 +125,19 @@ def _chosen(cases: list[Case], datasets: list[str], most: int | None) -> list[Ca
             raise MsamError(f"This split has no data set {name!r}; choose among {', '.join(known)}.")
     wanted = datasets or list(known)
     return [case for name in wanted for case in [case for case in cases if case.dataset == name][:most]]
+
+
+def _nodules(data: Path, count: int) -> list[Case]:
+    """Procedural nodules in the first CT of the manifest's examples."""
+    if not count:
+        return []
+    from msam.evaluation.nodules import nodule_cases
+
+    examples = [] if data.is_dir() else read_manifest(data, "example")
+    chest = next((case for case in examples if case.modality == "CT"), None)
+    if chest is None:
+        raise MsamError(f"Nodules are painted into a chest CT, and the split 'example' of '{data.name}' has no CT.")
+    return nodule_cases(chest, count)
 
 
 def _check_file(path: Path, overwrite: bool) -> None:

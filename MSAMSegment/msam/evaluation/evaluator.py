@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from msam.evaluation.baselines.program import Program
+from msam.evaluation.baselines.registry import NOTES, Baseline
 from msam.evaluation.plan import Plan
 from msam.evaluation.protocol import in_words, run_course
 from msam.evaluation.results import Evaluation, Failure, TargetResult
@@ -13,7 +15,6 @@ from msam.evaluation.target import read_targets
 from msam.manifest import Case
 
 if TYPE_CHECKING:
-    from msam.evaluation.baselines.registry import Baseline
     from msam.session.looking import Network
 
 
@@ -21,7 +22,7 @@ def evaluate(
     model: Network,
     cases: Sequence[Case],
     plan: Plan,
-    baselines: Mapping[str, Baseline],
+    baselines: Mapping[str, Baseline | Program],
     report: Callable[[str], None] = lambda line: None,
 ) -> Evaluation:
     """Runs the protocol on every object of every scan. One scan is in memory at a time.
@@ -33,7 +34,7 @@ def evaluate(
         baselines: by name, to be given the same clicks.
         report: called with a line of text after every object and every failure.
     """
-    evaluation = Evaluation()
+    evaluation = Evaluation(notes=_notes(baselines))
     started = time.perf_counter()
     for number, case in enumerate(cases, start=1):
         where = f"{number} of {len(cases)}"
@@ -65,3 +66,12 @@ def evaluate(
                 + f"; {seconds:.1f} s, about {left / 60:.0f} min left"
             )
     return evaluation
+
+
+def _notes(baselines: Mapping[str, Baseline | Program]) -> dict[str, str]:
+    """What baselines know beside the clicks, of those that do."""
+    notes = {
+        name: baseline.note if isinstance(baseline, Program) else NOTES.get(name, "")
+        for name, baseline in baselines.items()
+    }
+    return {name: note for name, note in notes.items() if note}

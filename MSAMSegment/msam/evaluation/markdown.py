@@ -11,6 +11,8 @@ TITLES = {
     "hd95_mm": "95 % Hausdorff distance in mm",
     "volume_error": "Volume error (share of the true volume)",
 }
+# After the name of a method that knows more than the clicks.
+NOTED = " *"
 DECIMALS = {"dice": 3, "nsd_2mm": 3, "hd95_mm": 1, "volume_error": 2}
 
 
@@ -27,8 +29,19 @@ def table(summary: Mapping[str, Any], metric: str = "dice") -> str:
     for name, figures in datasets.items():
         for method, found in ((summary["model"], figures), *figures["baselines"].items()):
             first = (name, _counted(figures)) if found is figures else ("", "")
-            rows.append((*first, method, *(_cell(found, metric, count) for count in counts)))
+            named = noted(method, summary) if found is not figures else method
+            rows.append((*first, named, *(_cell(found, metric, count) for count in counts)))
     return _table(("data set", "scans / objects / patients", "method", *map(_clicks, counts)), rows)
+
+
+def noted(baseline: str, summary: Mapping[str, Any]) -> str:
+    """The name of a baseline, with a mark where it knows more than the clicks."""
+    return baseline + (NOTED if baseline in summary["notes"] else "")
+
+
+def notes(summary: Mapping[str, Any]) -> str:
+    """What the marked baselines know beside the clicks, a line each; empty where there are none."""
+    return "\n".join(f"\\* {name} {note}." for name, note in summary["notes"].items())
 
 
 def refine_table(summary: Mapping[str, Any]) -> str:
@@ -53,16 +66,24 @@ def document(summary: Mapping[str, Any], worst: Mapping[str, Sequence[Mapping[st
         f"# Evaluation of {summary['model']} on the split `{summary['split']}`",
         "Simulated clicks: the first at the deepest point of the object, each next one at the deepest point of the "
         "largest error region. Means over all objects; in brackets 95 % bootstrap intervals over patients. Baselines "
-        "are given the clicks that the model was given.",
+        "are given the clicks that the model was given; an asterisk marks those that know more than that.",
         f"![Dice against clicks]({plot})",
     ]
     for metric, title in TITLES.items():
-        parts += [f"## {title}", table(summary, metric)]
+        parts += [f"## {title}", table(summary, metric), *filter(None, [notes(summary)])]
     if summary["refinements"]:
         parts += ["## Dice after one click, then refined without another one", refine_table(summary)]
-    parts += ["## Dice of each kind of object", _kinds(summary), "## The worst objects of each data set"]
+    parts += [
+        "## Dice of each kind of object",
+        _kinds(summary),
+        "## The worst objects of each data set",
+        "The mask is drawn with a full line, the truth dashed. Three of each data set, and more where more of them "
+        "have a Dice below 0.5 after the last click.",
+    ]
     for name, objects in worst.items():
-        parts += [f"### {name}", *(_shown(entry) for entry in objects)]
+        figures = summary["datasets"][name]
+        counted = f"Below 0.5 after the last click: {figures['below_half']} of {figures['targets']}."
+        parts += [f"### {name}", counted, *(_shown(entry) for entry in objects)]
     if summary["failures"]:
         rows = [(f["dataset"], f["case"], f["what"], f["message"]) for f in summary["failures"]]
         parts += ["## What failed", _table(("data set", "case", "what", "why"), rows)]

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from msam.checkpoints.atomic import replacing
 from msam.errors import MsamError
+from msam.evaluation.markdown import noted
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 COLUMNS = 3
-PANEL_INCHES = (3.6, 2.9)
+LEGEND_COLUMNS = (1, 3, 6)  # that fit below so many panels beside each other
+PANEL_INCHES, LEGEND_INCHES = (3.6, 2.9), (1.6, 0.9, 0.7)
 DPI = 150
 MODEL, REFINED = "#c2410c", "#8b949e"
 BASELINES = ("#1d4ed8", "#047857", "#7c3aed", "#0e7490")
@@ -38,7 +40,7 @@ def plot_dice(path: Path, summary: Mapping[str, Any]) -> None:
     datasets = {name: figures for name, figures in summary["datasets"].items() if figures["targets"]}
     columns = max(1, min(COLUMNS, len(datasets)))
     rows = -(-max(1, len(datasets)) // columns)
-    size = (PANEL_INCHES[0] * columns, PANEL_INCHES[1] * rows + 0.5)
+    size = (PANEL_INCHES[0] * columns, PANEL_INCHES[1] * rows + LEGEND_INCHES[columns - 1])
     figure = Figure(figsize=size, dpi=DPI, layout="constrained")
     FigureCanvasAgg(figure)
     panels = figure.subplots(rows, columns, squeeze=False).ravel()
@@ -51,7 +53,14 @@ def plot_dice(path: Path, summary: Mapping[str, Any]) -> None:
         entries.update(zip(*reversed(axes.get_legend_handles_labels()), strict=True))
     if entries:
         figure.legend(
-            entries.values(), entries.keys(), loc="outside lower center", ncol=len(entries), frameon=False, fontsize=9
+            entries.values(),
+            entries.keys(),
+            loc="outside lower center",
+            ncol=min(len(entries), LEGEND_COLUMNS[columns - 1]),
+            frameon=False,
+            fontsize=9,
+            title="* is given more than the clicks" if summary["notes"] else None,
+            title_fontsize=8,
         )
     try:
         with replacing(path) as unfinished:
@@ -82,7 +91,8 @@ def _draw(axes: Axes, name: str, figures: Mapping[str, Any], summary: Mapping[st
     for number, baseline in enumerate(figures["baselines"]):
         found = figures["baselines"][baseline]["dice"]
         colour = BASELINES[number % len(BASELINES)]
-        axes.plot([int(count) for count in found], list(found.values()), "s-", color=colour, ms=3, lw=1, label=baseline)
+        label = noted(baseline, summary)
+        axes.plot([int(count) for count in found], list(found.values()), "s-", color=colour, ms=3, lw=1, label=label)
     objects = "1 object" if figures["targets"] == 1 else f"{figures['targets']} objects"
     axes.set_title(f"{name} ({objects})", fontsize=10)
     axes.set_ylim(0, 1)

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from msam.clicks import Click
 from msam.errors import MsamError
+from msam.evaluation.baselines.program import Program
 from msam.evaluation.clicking import first_click, next_click
 from msam.evaluation.metrics import Scores, score
 from msam.evaluation.overlap import dice
@@ -53,7 +54,7 @@ class Course:
     failed_baselines: dict[str, str] = field(default_factory=dict)
 
 
-def run_course(model: Network, target: Target, plan: Plan, baselines: Mapping[str, Baseline]) -> Course:
+def run_course(model: Network, target: Target, plan: Plan, baselines: Mapping[str, Baseline | Program]) -> Course:
     """Goes through the whole protocol with one object.
 
     The model's own errors decide where it is corrected. The baselines are given exactly the same clicks. Refining is
@@ -73,7 +74,8 @@ def run_course(model: Network, target: Target, plan: Plan, baselines: Mapping[st
         _refine(model, target, plan, course)
     for name, baseline in baselines.items():
         try:
-            course.baselines[name] = _replay(baseline, target, plan, course.clicks)
+            segment = baseline.on(target.truth) if isinstance(baseline, Program) else baseline
+            course.baselines[name] = _replay(segment, target, plan, course.clicks)
         except Exception as error:
             course.failed_baselines[name] = in_words(error)
     return course

@@ -15,8 +15,10 @@ from msam.evaluation.target import Target
 from msam.manifest import Case
 from msam.session.masks import CroppedMask
 
-# How many of the worst objects of each data set are kept with their masks, to be shown.
-WORST = 3
+# Of each data set so many of the worst objects are kept with their masks, to be shown; more where more of them failed,
+# which is to say, where Dice is still below this after the last click.
+WORST, MOST = 3, 12
+FAILED_BELOW = 0.5
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,11 @@ class TargetResult:
             seconds=course.seconds,
         )
 
+    @property
+    def has_failed(self) -> bool:
+        """Whether all clicks together did not find the object."""
+        return self.dice[-1] < FAILED_BELOW
+
     def to_dict(self) -> dict[str, Any]:
         """As plain JSON values; clicks are (i, j, k)."""
         return {
@@ -91,10 +98,15 @@ class Failure:
 
 @dataclass
 class Evaluation:
-    """All results, all failures, and the masks of the worst objects."""
+    """All results, all failures, and the masks of the worst objects.
+
+    Attributes:
+        notes: what a baseline knows beside the clicks, by its name; only of those that do.
+    """
 
     results: list[TargetResult] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
+    notes: dict[str, str] = field(default_factory=dict)
     _worst: dict[str, list[tuple[TargetResult, CroppedMask]]] = field(default_factory=dict)
 
     def add(self, result: TargetResult, mask: npt.NDArray[np.bool_]) -> None:
@@ -105,10 +117,14 @@ class Evaluation:
         worst = self._worst.setdefault(result.case.dataset, [])
         worst.append((result, cropped))
         worst.sort(key=lambda entry: entry[0].dice[-1])
-        del worst[WORST:]
+        failed = sum(entry[0].has_failed for entry in worst)
+        del worst[min(max(WORST, failed), MOST) :]
 
     def worst(self, dataset: str) -> list[tuple[TargetResult, CroppedMask]]:
-        """The objects of a data set with the lowest Dice after the last click, the lowest first, and their masks."""
+        """The objects of a data set with the lowest Dice after the last click, the lowest first, and their masks.
+
+        At least the worst three of them, and all that have failed, but no more than twelve.
+        """
         return self._worst.get(dataset, [])
 
 

@@ -32,9 +32,11 @@ def summarise(evaluation: Evaluation, cases: Sequence[Case], plan: Plan, seed: i
         `datasets`: by name, `cases` (scans with a result), `patients`, `targets`, `failed` (failures of scans and
         objects), then `dice`, `nsd_2mm`, `hd95_mm` and `volume_error`, each with the mean over all objects by number of
         clicks; `intervals`, the same with the ends of the 95 % intervals (null for a single patient);
-        `dice_per_click`; `refine`, the same by number of refinements of the first click's mask, and
-        `dice_per_refinement`; `by_target`, the mean Dice of each kind of object; `baselines`, by name.
-        Besides, `targets` with the scores of every object, and `failures`.
+        `dice_per_click`; `below_half`, how many objects have a Dice below 0.5 after the last click; `refine`, the same
+        as above by number of refinements of the first click's mask, and `dice_per_refinement`; `by_target`, the mean
+        Dice of each kind of object; `baselines`, by name.
+        Besides, `targets` with the scores of every object, `failures`, and `notes`: what a baseline knows beside the
+        clicks, by name.
     """
     names = dict.fromkeys(case.dataset for case in cases)
     return {
@@ -44,6 +46,7 @@ def summarise(evaluation: Evaluation, cases: Sequence[Case], plan: Plan, seed: i
         "datasets": {name: _dataset(evaluation, name, plan, seed) for name in names},
         "targets": [result.to_dict() for result in evaluation.results],
         "failures": [failure.to_dict() for failure in evaluation.failures],
+        "notes": evaluation.notes,
     }
 
 
@@ -63,6 +66,7 @@ def _dataset(evaluation: Evaluation, name: str, plan: Plan, seed: int) -> dict[s
         "failed": sum(failure.case.dataset == name for failure in evaluation.failures),
         **_figures(results, lambda result: result.scores, plan.reported_clicks, seed),
         "dice_per_click": _per_step([result.dice for result in results]),
+        "below_half": sum(result.has_failed for result in results),
         **refined,
         "by_target": _by_target(results, plan),
         "baselines": {

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from msam.config import ModelConfig
 from msam.model.attention import Attention
-from msam.model.layers import LayerNorm3d, MLPBlock
+from msam.model.layers import Conv3d, LayerNorm3d, MLPBlock
 from msam.model.stem import Stem
 
 
@@ -35,7 +35,7 @@ class PatchEmbed(nn.Module):
 
     def __init__(self, in_channels: int, width: int, patch: int) -> None:
         super().__init__()
-        self.proj = nn.Conv3d(in_channels, width, kernel_size=patch, stride=patch)
+        self.proj = Conv3d(in_channels, width, kernel_size=patch, stride=patch)
 
     def forward(self, x: Tensor) -> Tensor:
         tokens: Tensor = self.proj(x)
@@ -48,7 +48,9 @@ class ImageEncoder(nn.Module):
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         grid, width, out = config.token_grid, config.embed_dim, config.out_channels
-        self.stem = Stem(config.stem_channels, config.intensity_windows) if config.stem_channels else None
+        self.stem = (
+            Stem(config.stem_channels, config.stem_depths, config.intensity_windows) if config.stem_channels else None
+        )
         patch_channels = config.stem_channels[-1] if config.stem_channels else 1
         self.patch_embed = PatchEmbed(patch_channels, width, config.patch_size >> len(config.stem_channels))
         self.pos_embed = nn.Parameter(torch.zeros(1, grid, grid, grid, width))
@@ -57,9 +59,9 @@ class ImageEncoder(nn.Module):
             for index in range(config.depth)
         )
         self.neck = nn.Sequential(
-            nn.Conv3d(width, out, kernel_size=1, bias=False),
+            Conv3d(width, out, kernel_size=1, bias=False),
             LayerNorm3d(out),
-            nn.Conv3d(out, out, kernel_size=3, padding=1, bias=False),
+            Conv3d(out, out, kernel_size=3, padding=1, bias=False),
             LayerNorm3d(out),
         )
 

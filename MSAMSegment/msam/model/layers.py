@@ -6,6 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+_HAS_ONEDNN = torch.backends.mkldnn.is_available()
+
 
 class LayerNorm3d(nn.Module):
     """Layer norm over the channels of `(B, C, D, H, W)`, one voxel at a time."""
@@ -39,6 +41,22 @@ class TokenLinear(nn.Linear):
         return out.movedim(1, -1).reshape(*x.shape[:-1], -1)
 
 
+class Conv3d(nn.Conv3d):
+    """A convolution that inference on a processor always leaves to oneDNN.
+
+    PyTorch keeps small ones (a batch of one, and B x C x D x H of 20,480 or less) for a path of its own, which is
+    several times as slow; most grids of the compact network are that small.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        at_inference = x.device.type == "cpu" and x.dtype == torch.float32 and not torch.is_grad_enabled()
+        if not (at_inference and _HAS_ONEDNN) or isinstance(self.padding, str):
+            return super().forward(x)
+        return torch.mkldnn_convolution(
+            x, self.weight, self.bias, self.padding, self.stride, self.dilation, self.groups
+        )
+
+
 class MLPBlock(nn.Module):
     """The two-layer perceptron of a transformer block, on the last axis."""
 
@@ -59,11 +77,16 @@ class ResidualBlock(nn.Module):
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.norm1 = nn.GroupNorm(1, channels)
-        self.conv1 = nn.Conv3d(channels, channels, kernel_size=3, padding=1)
+        self.conv1 = Conv3d(channels, channels, kernel_size=3, padding=1)
         self.norm2 = nn.GroupNorm(1, channels)
-        self.conv2 = nn.Conv3d(channels, channels, kernel_size=3, padding=1)
+        self.conv2 = Conv3d(channels, channels, kernel_size=3, padding=1)
 
     def forward(self, x: Tensor) -> Tensor:
         hidden = self.conv1(F.gelu(self.norm1(x)))
         out: Tensor = x + self.conv2(F.gelu(self.norm2(hidden)))
         return out
+
+
+def residual_blocks(channels: int, depth: int) -> nn.Sequential:
+    """So many residual blocks, one after the other; none is the identity."""
+    return nn.Sequential(*(ResidualBlock(channels) for _ in range(depth)))

@@ -9,6 +9,7 @@ from torch.nn import functional as F
 from msam.config import ModelConfig
 from msam.model.detail import Detail
 from msam.model.layers import LayerNorm3d
+from msam.model.mask_summary import summarise, summary_width
 from msam.model.two_way_transformer import TwoWayTransformer
 
 MASK_TOKEN_IN_USE = 0
@@ -45,7 +46,9 @@ class MaskDecoder(nn.Module):
             nn.GELU(),
         )
         self.output_hypernetworks_mlps = nn.ModuleList(MLP(width, width, fine) for _ in range(config.mask_tokens))
-        self.iou_prediction_head = MLP(width, config.quality_hidden_dim, config.mask_tokens)
+        self.quality_sees_mask = config.quality_sees_mask
+        seen = width + (summary_width(fine) if config.quality_sees_mask else 0)
+        self.iou_prediction_head = MLP(seen, config.quality_hidden_dim, config.mask_tokens)
         self.detail = Detail(config) if config.stem_channels else None
 
     def forward(
@@ -75,7 +78,11 @@ class MaskDecoder(nn.Module):
         mask_token = tokens[:, 1 + MASK_TOKEN_IN_USE]
         weights = self.output_hypernetworks_mlps[MASK_TOKEN_IN_USE](mask_token)
         logits = torch.einsum("bc,bcxyz->bxyz", weights, upscaled).unsqueeze(1)
-        quality = self.iou_prediction_head(tokens[:, 0])
+        seen = tokens[:, 0]
+        if self.quality_sees_mask:
+            # Detached: a good mask is what makes its quality high, and not the other way round.
+            seen = torch.cat((seen, summarise(logits, upscaled).detach().to(seen.dtype)), dim=1)
+        quality = self.iou_prediction_head(seen)
         return logits, quality[:, MASK_TOKEN_IN_USE : MASK_TOKEN_IN_USE + 1]
 
     def _upscale(self, image: Tensor, features: list[Tensor], maps: Tensor) -> Tensor:
@@ -84,7 +91,7 @@ class MaskDecoder(nn.Module):
         if self.detail is None:
             out: Tensor = last(second(activation(norm(x))))
             return out
-        x = activation(norm(x + self.detail.middle(features)))
+        x = activation(norm(self.detail.refine_middle(x + self.detail.middle(features, maps))))
         x = second(x) + self.detail.fine(features, maps)
         refined: Tensor = last(self.detail.refine(x))
         return refined

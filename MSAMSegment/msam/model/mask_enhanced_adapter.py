@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from msam.config import ModelConfig
 from msam.model.attention import Attention
-from msam.model.layers import LayerNorm3d, MLPBlock
+from msam.model.layers import Conv3d, LayerNorm3d, MLPBlock
 
 
 class Branch(NamedTuple):
@@ -44,9 +44,9 @@ class MutualFeatureEnhancement(nn.Module):
         super().__init__()
         width = config.out_channels
         for name in ("prompt", "image"):
-            self.add_module(f"{name}_conv1", nn.Conv3d(width, width, kernel_size=3, padding=1))
+            self.add_module(f"{name}_conv1", Conv3d(width, width, kernel_size=3, padding=1))
             self.add_module(f"{name}_norm", LayerNorm3d(width))
-            self.add_module(f"{name}_conv2", nn.Conv3d(width, width, kernel_size=1))
+            self.add_module(f"{name}_conv2", Conv3d(width, width, kernel_size=1))
             self.add_module(f"{name}_addnorm1", LayerNorm3d(width))
             self.add_module(f"{name}_multiheadattn", NormedAttention(config))
             self.add_module(f"{name}_addnorm2", LayerNorm3d(width))

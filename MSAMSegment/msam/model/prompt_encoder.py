@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from msam.config import ModelConfig
-from msam.model.layers import LayerNorm3d
+from msam.model.layers import Conv3d, LayerNorm3d
 
 NOT_A_POINT, NEGATIVE, POSITIVE = -1, 0, 1
 
@@ -55,13 +55,13 @@ class PromptEncoder(nn.Module):
         self.point_embeddings = nn.ModuleList(nn.Embedding(1, width) for _ in (NEGATIVE, POSITIVE))
         self.not_a_point_embed = nn.Embedding(1, width)
         self.mask_downscaling = nn.Sequential(
-            nn.Conv3d(self.map_channels, hidden // 4, kernel_size=2, stride=2),
+            Conv3d(self.map_channels, hidden // 4, kernel_size=2, stride=2),
             LayerNorm3d(hidden // 4),
             nn.GELU(),
-            nn.Conv3d(hidden // 4, hidden, kernel_size=2, stride=2),
+            Conv3d(hidden // 4, hidden, kernel_size=2, stride=2),
             LayerNorm3d(hidden),
             nn.GELU(),
-            nn.Conv3d(hidden, width, kernel_size=1),
+            Conv3d(hidden, width, kernel_size=1),
         )
         # Public checkpoints carry it; the published iterations never use it, since they always pass a mask.
         self.no_mask_embed = nn.Embedding(1, width)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from msam.model.layers import ResidualBlock
+from msam.model.layers import Conv3d, residual_blocks
 
 
 class Stem(nn.Module):
@@ -13,21 +13,24 @@ class Stem(nn.Module):
 
     Args:
         channels: channels after each halving.
+        depths: residual blocks after each halving; empty for one each.
         windows: slopes of the intensity windows. The network sees tanh(slope * x) for each, as a reader switches
             between a wide and a narrow display window: a contrast of 20 HU is nothing beside air and bone, and plain in
             a narrow window. Empty: the intensities themselves.
     """
 
-    def __init__(self, channels: tuple[int, ...], windows: tuple[float, ...]) -> None:
+    def __init__(self, channels: tuple[int, ...], depths: tuple[int, ...], windows: tuple[float, ...]) -> None:
         super().__init__()
         self.windows = windows
         inputs = (max(len(windows), 1), *channels[:-1])
         self.downscaling = nn.ModuleList(
             # Kernel = stride: no overlap, which is what a CPU does quickly.
-            nn.Conv3d(fine, coarse, kernel_size=2, stride=2)
+            Conv3d(fine, coarse, kernel_size=2, stride=2)
             for fine, coarse in zip(inputs, channels, strict=True)
         )
-        self.blocks = nn.ModuleList(ResidualBlock(width) for width in channels)
+        self.blocks = nn.ModuleList(
+            residual_blocks(width, depth) for width, depth in zip(channels, depths or [1] * len(channels), strict=True)
+        )
 
     def forward(self, roi: Tensor) -> list[Tensor]:
         """`(B, 1, S, S, S)` to one `(B, channels[n], S / 2^(n+1), …)` per stage, fine to coarse."""

@@ -59,6 +59,7 @@ class Code(StrEnum):
     """What went wrong, for programs. Every answer that is not 2xx carries one (`problems.Problem`)."""
 
     UNAUTHORISED = "unauthorised"
+    WRONG_HOST = "wrong-host"
     VERSION_MISMATCH = "version-mismatch"
     NOT_FOUND = "not-found"
     WRONG_METHOD = "wrong-method"
@@ -91,6 +92,7 @@ class Code(StrEnum):
 
 _STATUS = {
     Code.UNAUTHORISED: 401,
+    Code.WRONG_HOST: 421,
     Code.VERSION_MISMATCH: 400,
     Code.NOT_FOUND: 404,
     Code.WRONG_METHOD: 405,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from msam.errors import Cancelled, CheckpointError, DeviceError, MsamError, PromptError, StateError, VolumeError
-from msam.protocol.names import LONGEST_TEXT, Code
+from msam.protocol.names import LARGEST_REQUEST, LONGEST_TEXT, Code
 
 
 class ProtocolError(MsamError):
@@ -66,3 +66,22 @@ def error_of(problem: Problem) -> MsamError:
         return ServiceError(problem.message)
     kind = next((kind for kind, known in _CODES if known == code), None)
     return ServiceError(problem.message, code) if kind is None else kind(problem.message)
+
+
+def from_in_front(status: int) -> ServiceError | None:
+    """What an answer without a problem in it means that a proxy in front of an engine gives; None for any other.
+
+    The server below the service answers 503 as well, where too many are connected.
+    """
+    if status in (502, 503, 504):
+        return ServiceError(
+            f"The engine cannot be had at the moment: it is being started, or has too much to do (HTTP {status}).",
+            Code.BUSY,
+        )
+    if status == Code.TOO_LARGE.status:
+        return ServiceError(
+            f"Something in front of the engine lets no requests of {LARGEST_REQUEST >> 20} MiB through "
+            f"(HTTP {status}). Its administrator has to allow them.",
+            Code.TOO_LARGE,
+        )
+    return None

@@ -12,8 +12,8 @@ hashed side by side, and each as soon as it arrives:
     32 N    SHA-256 of each of the N parts
 
 A part is 8 MiB of the voxels in the order [k, j, i], i fastest; the last one may be shorter. On its way it is one
-Zstandard frame of its bytes sorted by significance: the first byte of every voxel, then the second of every voxel, and
-so on, which compresses better.
+Zstandard frame, or one zlib stream, of its bytes sorted by significance: the first byte of every voxel, then the second
+of every voxel, and so on, which compresses better.
 """
 
 from __future__ import annotations
@@ -28,15 +28,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from msam.protocol.compression import compress, decompress
+from msam.protocol.compression import compress_quickly, decompress
 from msam.protocol.names import LARGEST_VOLUME, LONGEST_AXIS, PART_BYTES
 from msam.protocol.problems import ProtocolError
 
 TYPES = ("|i1", "|u1", "<i2", "<u2", "<i4", "<u4", "<i8", "<u8", "<f2", "<f4", "<f8")
 PREAMBLE = b"msam volume v1\n\0"
 LONGEST_MODALITY = 16
-# Quick enough that a fast network is not kept waiting.
-LEVEL = 1
 HASHING_THREADS = 4
 
 
@@ -156,7 +154,7 @@ def cut(description: VolumeDescription, data: memoryview, part: int) -> memoryvi
 def pack_part(description: VolumeDescription, data: memoryview, part: int) -> bytes:
     """A part as it travels."""
     sorted_bytes = np.frombuffer(cut(description, data, part), np.uint8).reshape(-1, description.itemsize).T
-    return compress(sorted_bytes.tobytes(), LEVEL)
+    return compress_quickly(sorted_bytes.tobytes())
 
 
 def unpack_part(description: VolumeDescription, part: int, packed: bytes | memoryview) -> bytes:

@@ -12,7 +12,6 @@ import asyncio
 import contextlib
 import os
 import signal
-import socket
 import sys
 import threading
 from collections.abc import Callable
@@ -25,13 +24,13 @@ from msam.service.app import create_app
 from msam.service.engine import Engine
 from msam.service.log import Write, file_writer, log_to
 from msam.service.parent import read_token, when_parent_ends
-from msam.service.server import server
+from msam.service.server import POLL_SECONDS, server
 from msam.service.settings import Settings
+from msam.service.sockets import loopback_socket
 
 SHORTEST_TOKEN = 32
 # How long requests that are being answered may take once the parent wants the process to end.
 GRACE_SECONDS = 2
-POLL_SECONDS = 0.02
 
 
 def main() -> None:
@@ -73,7 +72,7 @@ async def _serve(options: argparse.Namespace, write: Write) -> int:
     settings = Settings(token=token, model=options.model, devices=(options.device,), shares_memory=True)
     app = create_app(settings)
     engine: Engine = app.state.engine
-    listening = socket.create_server(("127.0.0.1", 0))
+    listening = loopback_socket()
     port = listening.getsockname()[1]
     http = server(app, timeout_graceful_shutdown=GRACE_SECONDS)
 

@@ -14,6 +14,7 @@ from msam.errors import MsamError
 from msam.protocol.messages import ModelStatus
 from msam.protocol.names import Code
 from msam.protocol.problems import ServiceError
+from msam.service.memory import is_out_of_memory
 
 if TYPE_CHECKING:
     from msam.session.looking import Network
@@ -153,14 +154,26 @@ class Bench:
         self._segmenters.move_to_end(known)
         return known, self._segmenters[known]
 
-    def take_stock(self) -> None:
-        """Looks at how much memory is in use."""
+    def take_stock(self) -> bool:
+        """Looks at how much memory is in use, and whether the device still answers.
+
+        After some faults (the computer slept, the driver was reset) a process cannot use a graphics card any more.
+        """
         self.embedding_bytes = self._cache.nbytes
         if self.device.startswith("cuda"):
             import torch
 
-            free, total = torch.cuda.mem_get_info(self.device)
+            try:
+                torch.cuda.synchronize(self.device)
+                free, total = torch.cuda.mem_get_info(self.device)
+            except RuntimeError:
+                return False
             self.memory = free, total
+        return True
+
+    def free(self) -> None:
+        """Gives back what can be computed again."""
+        self._cache.clear()
 
     def _loaded(self, name: str, source: str | Path, report: Report) -> Segmenter:
         from msam.session.segmenter import Segmenter
@@ -171,7 +184,7 @@ class Bench:
 
         try:
             tell(0.1, "Reading the weights")
-            network = self._load(source, self.device, self._cache.clear)
+            network = self._fitted(source)
             if not self.device.startswith("cpu"):
                 tell(0.6, "Warming up")
                 _warm_up(network)
@@ -181,6 +194,19 @@ class Bench:
             raise
         self.catalogue.note(name, Loading("loaded", 1.0, ""))
         return Segmenter(network, self._cache)
+
+    def _fitted(self, source: str | Path) -> Network:
+        """A model on the device. Where there is too little room for it, all that can be had again makes some."""
+        try:
+            return self._load(source, self.device, self.free)
+        except Exception as error:
+            if not is_out_of_memory(error):
+                raise
+        self.free()
+        for dropped in list(self._segmenters):
+            del self._segmenters[dropped]
+            self.catalogue.note(dropped, None)
+        return self._load(source, self.device, self.free)
 
 
 def _warm_up(network: Network) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 
 from starlette.requests import Request
 
@@ -12,13 +13,15 @@ from msam.protocol.problems import ProtocolError, ServiceError
 # Bodies longer than this are read a few at a time, which bounds the memory of all of them together.
 LONG = 1 << 20
 MOST_LONG = 16
+# Bytes a second, less than which would keep others waiting for their turn to be read.
+SLOWEST = 64 << 10
 
 
 class Bodies:
     """Reads bodies for one service."""
 
     def __init__(self, seconds: float) -> None:
-        """Gives a body up that stands still for so many seconds."""
+        """Gives a body up that stands still for so many seconds, or comes no faster than `SLOWEST` after them."""
         self._seconds = seconds
         self._long = asyncio.Semaphore(MOST_LONG)
 
@@ -39,10 +42,10 @@ class Bodies:
 
     async def _collect(self, request: Request, limit: int) -> bytes:
         body, chunks = bytearray(), request.stream()
+        end = time.monotonic() + self._seconds + limit / SLOWEST
         try:
             while True:
-                chunk = await asyncio.wait_for(anext(chunks), self._seconds)
-                body += chunk
+                body += await asyncio.wait_for(anext(chunks), min(self._seconds, end - time.monotonic()))
                 if len(body) > limit:
                     raise _too_large(limit)
         except StopAsyncIteration:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,8 @@ from msam.service.volume_store import VolumeStore
 
 JANITOR_SECONDS = 30.0
 PATIENCE = 2.0
+# How the process ends when a device is lost to it.
+DEVICE_LOST = 71
 
 
 class Engine:
@@ -41,6 +44,8 @@ class Engine:
                 Bench(device, self.catalogue, settings.embedding_bytes, settings.most_models, load),
                 FairQueue(settings.most_waiting, settings.most_waiting_per_client),
                 self.metrics,
+                # Only another process can use it again, which whoever started this one starts; clients ask that one.
+                lost=lambda: os._exit(DEVICE_LOST),
             )
             for device in settings.devices
         ]

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import logging
 import re
 import time
+from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from msam.access import is_loopback
 from msam.errors import MsamError
 from msam.protocol.names import AUTHORISATION, BEARER, OPEN_PATHS, VERSION, VERSION_HEADER, Code
 from msam.service import answers
@@ -65,6 +68,10 @@ class Gate:
                 await refused(scope, reading, noting)
         except ClientDisconnect:
             status = status or 499
+        except asyncio.CancelledError:
+            # The server stops, and has waited for as long as it may.
+            if not status:
+                await answers.problem(Code.STOPPING, "The engine is stopping.")(scope, reading, noting)
         except Exception as error:
             if not isinstance(error, MsamError):
                 logger.error("request failed", extra={"fields": {"error": type(error).__name__, "at": place_of(error)}})
@@ -76,6 +83,10 @@ class Gate:
 
     def _refused(self, scope: Scope) -> Response | None:
         headers = Headers(scope=scope)
+        if self._expected is None and not _asks_this_machine(headers):
+            return answers.problem(
+                Code.WRONG_HOST, "Without a key, this engine answers to names of this computer only."
+            )
         if self._expected is not None and scope["path"] not in OPEN_PATHS:
             shown = headers.get(AUTHORISATION, "").encode("latin-1", "replace")
             if not hmac.compare_digest(shown, self._expected):
@@ -96,7 +107,24 @@ class Gate:
         self._metrics.count("msam_requests_total", route=route, method=method, status=str(status))
         self._metrics.observe("msam_request_seconds", seconds, route=route)
         fields = {"method": method, "route": route, "status": status, "ms": round(1000 * seconds, 1)}
+        address = scope["client"][0] if scope.get("client") else ""
+        if not is_loopback(address):
+            # Who comes with wrong keys is known by this alone.
+            fields["from"] = address
         logger.info("request", extra={"fields": fields})
+
+
+def _asks_this_machine(headers: Headers) -> bool:
+    """Whether a request is for a name of this machine.
+
+    A page in a browser of this machine can be made to believe that it comes from here, by a name whose address
+    changes (DNS rebinding); that name is in the request.
+    """
+    try:
+        host = urlsplit(f"//{headers.get('host', '')}").hostname
+    except ValueError:
+        return False
+    return host is not None and is_loopback(host)
 
 
 def _has_body(scope: Scope) -> bool:

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 from msam.errors import Cancelled
 from msam.protocol.messages import RunStatus
 from msam.protocol.names import Code
-from msam.protocol.problems import ProtocolError, ServiceError
+from msam.protocol.problems import ServiceError
+from msam.service.memory import is_out_of_memory
 
 if TYPE_CHECKING:
     from msam.service.bench import Bench
@@ -97,13 +98,9 @@ class Runs:
         self._remove = remove
 
     def add(self, run: Run[bytes]) -> None:
-        """Takes a run in.
-
-        Raises:
-            ProtocolError: there is one of that name.
-        """
+        """Takes a run in. One of the same name is cancelled: its client asks again because the connection broke."""
         if run.name in self._runs:
-            raise ProtocolError(f"There is a run called '{run.name}' already; give each one a name of its own.")
+            self.cancel(run.name)
         self._runs[run.name] = run
 
     def discard(self, run: Run[bytes]) -> None:
@@ -147,7 +144,7 @@ class Runs:
 
 
 def _translated(error: Exception) -> Exception:
-    """An error as a client may meet it; out of memory by its name, since PyTorch need not be here."""
-    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+    """An error as a client may meet it."""
+    if is_out_of_memory(error):
         return ServiceError("The engine has too little memory at the moment; try again later.", Code.OUT_OF_MEMORY)
     return error

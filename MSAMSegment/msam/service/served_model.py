@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -32,16 +33,15 @@ class ServedModel(Model):
         self._free = free
 
     def _run(self, work: Callable[[], Output]) -> Output:
-        try:
+        # Nothing is freed in an `except`: the error still holds what the attempt had computed.
+        with contextlib.suppress(torch.OutOfMemoryError):
             return self._infer(work)
-        except torch.OutOfMemoryError:
-            self._free()
-            free_memory(self.device)
-        try:
+        self._free()
+        free_memory(self.device)
+        with contextlib.suppress(torch.OutOfMemoryError):
             return self._infer(work)
-        except torch.OutOfMemoryError as error:
-            free_memory(self.device)
-            raise ServiceError(
-                "The memory of the engine's graphics card does not suffice at the moment; try again later.",
-                Code.OUT_OF_MEMORY,
-            ) from error
+        free_memory(self.device)
+        raise ServiceError(
+            "The memory of the engine's graphics card does not suffice at the moment; try again later.",
+            Code.OUT_OF_MEMORY,
+        )

@@ -75,11 +75,18 @@ class VolumeStore:
     def begin(self, identity: str, description: VolumeDescription) -> UploadStatus:
         """Prepares for the parts of a volume, unless they have been prepared for or are here.
 
+        Of two descriptions for one identity, the earlier one was wrong, by mistake or on purpose, or the later one is,
+        as will be seen when the parts are here; neither keeps the other from being tried.
+
         Raises:
             ServiceError: there is no room.
             VolumeError: the volume cannot be segmented.
         """
-        if self._use(identity) is None:
+        thing = self._use(identity)
+        if isinstance(thing, Upload) and thing.description != description:
+            self.drop(identity)
+            thing = None
+        if thing is None:
             self._hold(identity, description.nbytes, lambda: Upload(identity, description))
         return self.status(identity)
 

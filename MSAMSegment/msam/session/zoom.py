@@ -20,7 +20,7 @@ from msam.volume import Volume
 Spacing = float | None
 Floats = npt.NDArray[np.float64]
 
-# Scores that differ by less than this are alike; the finer region is taken then.
+# Qualities that differ by less than this are alike; the finer region is taken then.
 ALIKE = 0.01
 # A point is well inside a region when this share of the region's width lies between it and each side.
 MARGIN = 1 / 16
@@ -63,27 +63,19 @@ def always_offered(config: ModelConfig) -> int:
 def choose(answers: Sequence[Answer]) -> Answer:
     """The best of several answers (fine to coarse) for the same click.
 
-    An answer with a mask before one without; then the highest score; of those alike, the finest.
+    An answer with a mask before one without; then the highest predicted quality; of those alike, the finest.
     """
     candidates = [answer for answer in answers if not answer.is_empty] or answers
-    best = max(score(answer) for answer in candidates)
-    return next(answer for answer in candidates if score(answer) >= best - ALIKE)
+    best = max(answer.quality for answer in candidates)
+    return next(answer for answer in candidates if answer.quality >= best - ALIKE)
 
 
-def score(answer: Answer) -> float:
-    """How good an answer probably is: the mean of the predicted quality and of the overlap that its logits expect.
+def is_worse(config: ModelConfig, before: Answer, refined: Answer) -> bool:
+    """Whether a refinement without a new click is not worth keeping, as far as the model can judge its masks.
 
-    The two err differently, and together choose better than either (`msam.training.fit_quality` prints by how much).
+    A mask given by hand comes with a quality of 0, so that the first step from it is always kept.
     """
-    return (answer.quality + expected_overlap(answer.logits)) / 2
-
-
-def expected_overlap(logits: Float32) -> float:
-    """The intersection over union that a mask has with the object, were its probabilities right."""
-    probability = 1 / (1 + np.exp(-logits.astype(np.float64)))
-    mask = logits > 0
-    union = np.count_nonzero(mask) + probability[~mask].sum()
-    return float(probability[mask].sum() / max(union, 1e-6))
+    return config.quality_sees_mask and refined.quality < before.quality
 
 
 def touches_border(volume: Volume, region: Region, logits: Float32) -> bool:

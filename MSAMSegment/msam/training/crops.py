@@ -19,6 +19,12 @@ from msam.training.lesions import background, paint_lesion
 from msam.volume import Volume
 
 MARGIN = 1.3  # a rotated region needs this much more than its side
+# Chance of a mirror image along R, A and S, and of axes in another order. Left and right are alike; what lies in front
+# and what above tells where one part of an organ ends and the next one begins.
+MIRRORED, PERMUTED = (0.5, 0.1, 0.1), 0.06
+# Chance of a first click on the deepest voxel, and of one near the middle; the others lie anywhere in the object.
+DEEPEST, NEAR_MIDDLE = 0.4, 0.35
+PET = "PT"
 LEAST_VOXELS = 12  # of the region: anything smaller cannot be told from noise
 
 
@@ -32,40 +38,43 @@ class Example:
 
 
 class ExampleMaker:
-    """Draws examples from targets; a seed gives the same sequence again.
+    """Draws examples from targets, for a network that is normalised to the clicked tissue.
 
     Args:
         targets: of the training split.
         config: of the network to be trained.
         weights: chance of each data set, by name.
         lesions: chance of a procedural lesion in place of the labelled object.
-        seed: of the random numbers.
+        made_up: chance of a procedural lesion in made-up tissue.
     """
 
     def __init__(
-        self, targets: list[Target], config: ModelConfig, weights: dict[str, float], lesions: float, seed: int
+        self, targets: list[Target], config: ModelConfig, weights: dict[str, float], lesions: float, made_up: float
     ) -> None:
         self.config = config
         self.lesions = lesions
-        self.random = torch.Generator().manual_seed(seed)
+        self.made_up = made_up
+        self.random = torch.Generator()
         self.by_dataset = {name: [t for t in targets if t.dataset == name] for name in weights}
         self.by_dataset = {name: found for name, found in self.by_dataset.items() if found}
         self.weights = torch.tensor([weights[name] for name in self.by_dataset])
 
-    def draw(self) -> Example:
-        """The next example."""
+    def draw(self, seed: int) -> Example:
+        """The example of a seed."""
+        self.random.manual_seed(seed)
         while True:
             example = self._draw()
             if example.truth.sum() >= LEAST_VOXELS:
                 return example
 
     def _draw(self) -> Example:
-        if self._uniform() < 0.08:
+        if self._uniform() < self.made_up:
             return self._painted(background(self._padded_size, self.random), fill=0.0)
         names = list(self.by_dataset)
         pool = self.by_dataset[names[int(torch.multinomial(self.weights, 1, generator=self.random))]]
         target = pool[self._integer(len(pool))]
-        lesion = self._uniform() < self.lesions
+        # Smooth uptake is full of spots that a painted lesion would look like.
+        lesion = self._uniform() < self.lesions and target.volume.modality != PET
         click = self._click(target)
         volume = target.volume
         spacing = self._spacing(target, lesion)
@@ -90,21 +99,29 @@ class ExampleMaker:
         return int(self.config.roi_size * MARGIN) // 2 * 2
 
     def _click(self, target: Target) -> npt.NDArray[np.float64]:
-        """A voxel (i, j, k) of the object: any, but deep ones more often, as people click."""
+        """A voxel (i, j, k) of the object: the deepest, one near the middle, or any, as people click."""
+        kind = self._uniform()
+        if kind < DEEPEST:
+            return np.asarray(target.deepest_kji[::-1], dtype=np.float64)
         voxels = target.voxels_kji
         candidates = voxels[[self._integer(len(voxels)) for _ in range(24)]]
-        if self._uniform() < 0.75:
+        if kind < DEEPEST + NEAR_MIDDLE:
             centre = voxels[[self._integer(len(voxels)) for _ in range(200)]].mean(axis=0)
             order = np.argsort((((candidates - centre) * target.volume.spacing[::-1]) ** 2).sum(axis=1))
             candidates = candidates[order[: 1 + self._integer(8)]]
         return np.asarray(candidates[-1][::-1], dtype=np.float64)
 
     def _spacing(self, target: Target, lesion: bool) -> float:
-        """mm a voxel: such that the object fills about half the region, give or take a factor of two."""
+        """mm a voxel: such that the object fills about half the region, give or take a factor of two.
+
+        One example in seven is off by up to four, as the first looks around a click are: a mask that is known to be cut
+        off by its region, or an object of a few voxels, is what the choice among those looks goes by.
+        """
         if lesion:
             return math.exp(self._between(math.log(0.6), math.log(5.0)))
         ideal = target.extent_mm / (0.5 * self.config.roi_size)
-        return min(max(ideal * math.exp(self._between(-0.8, 0.8)), 0.5), 8.0)
+        off = self._between(-1.2, 1.3) if self._uniform() < 0.15 else self._between(-0.7, 0.8)
+        return min(max(ideal * math.exp(off), 0.5), 8.0)
 
     def _crop_field_of_view(self, raw: Tensor, inside: Tensor, fill: float) -> tuple[Tensor, Tensor]:
         """Hides a random border. The scans were cropped around their tumours, and that border must not tell where."""
@@ -132,10 +149,10 @@ class ExampleMaker:
         image = (raw - reference) / (deviation or 1.0)
 
         matrix = self._rotation() * math.exp(self._between(-0.12, 0.12))
-        for axis in range(3):
-            if self._uniform() < 0.5:
+        for axis, chance in enumerate(MIRRORED):
+            if self._uniform() < chance:
                 matrix[axis] = -matrix[axis]
-        if self._uniform() < 0.3:
+        if self._uniform() < PERMUTED:
             matrix = matrix[torch.randperm(3, generator=self.random)]
         # Positions in the padded region of every voxel of the final one, about their common centre voxel.
         axis_positions = torch.arange(size, dtype=torch.float32) - size // 2

@@ -6,32 +6,35 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-QUALITY_WEIGHT = 0.5
+QUALITY_WEIGHT = 2.0
+AXES = (1, 2, 3, 4)
 
 
-def step_loss(logits: Tensor, quality: Tensor, truth: Tensor) -> Tensor:
+def step_loss(logits: Tensor, quality: Tensor, truth: Tensor, small_objects: bool = True) -> Tensor:
     """The loss of one decoding step.
+
+    The published training leaves the quality head alone. It is trained here all the same: sessions show its figure and
+    choose by it, and a decoder that changes underneath would leave it behind.
 
     Args:
         logits: `(B, 1, S, S, S)` at the resolution of the truth.
         quality: `(B, 1)`, the predicted intersection over union.
         truth: `(B, 1, S, S, S)`, 0 or 1.
+        small_objects: whether a small object's cross-entropy counts for as much as a large one's; not as published.
 
     Returns:
         A scalar.
     """
     probability = logits.sigmoid()
-    axes = (1, 2, 3, 4)
-    overlap = (probability * truth).sum(axes)
-    dice = 1 - (2 * overlap + 1) / (probability.sum(axes) + truth.sum(axes) + 1)
-    entropy = F.binary_cross_entropy_with_logits(logits, truth, reduction="none").mean(axes)
-    # Small objects fill little of a region: their cross-entropy counts for as much as a large one's.
-    share = truth.mean(axes).clamp(1e-3, 1)
-    entropy = entropy / share.sqrt()
+    overlap = (probability * truth).sum(AXES)
+    dice = 1 - (2 * overlap + 1) / (probability.sum(AXES) + truth.sum(AXES) + 1)
+    entropy = F.binary_cross_entropy_with_logits(logits, truth, reduction="none").mean(AXES)
+    if small_objects:  # they fill little of a region
+        entropy = entropy / truth.mean(AXES).clamp(1e-3, 1).sqrt()
     with torch.no_grad():
         mask, object_ = logits > 0, truth > 0.5
-        union = (mask | object_).sum(axes).clamp(min=1)
-        achieved = (mask & object_).sum(axes) / union
+        union = (mask | object_).sum(AXES).clamp(min=1)
+        achieved = (mask & object_).sum(AXES) / union
     quality_error = F.mse_loss(quality[:, 0], achieved)
     return dice.mean() + entropy.mean() + QUALITY_WEIGHT * quality_error
 
@@ -39,5 +42,4 @@ def step_loss(logits: Tensor, quality: Tensor, truth: Tensor) -> Tensor:
 def dice_score(logits: Tensor, truth: Tensor) -> Tensor:
     """Dice of the thresholded mask, `(B,)`."""
     mask, object_ = logits > 0, truth > 0.5
-    axes = (1, 2, 3, 4)
-    return 2 * (mask & object_).sum(axes) / (mask.sum(axes) + object_.sum(axes)).clamp(min=1)
+    return 2 * (mask & object_).sum(AXES) / (mask.sum(AXES) + object_.sum(AXES)).clamp(min=1)

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from msam.clicks import Click
 from msam.errors import MsamError
-from msam.evaluation.baselines.random_walker import random_walker
+from msam.evaluation.baselines.random_walker import REACH_MM, random_walker
 from msam.evaluation.baselines.region_growing import region_growing
 from msam.volume import Volume
 
@@ -17,6 +17,8 @@ from msam.volume import Volume
 Baseline = Callable[[Volume, Sequence[Click]], npt.NDArray[np.bool_]]
 
 BASELINES: dict[str, Baseline] = {"region-growing": region_growing, "random-walker": random_walker}
+# What they know beside the clicks, to follow their names in a sentence.
+NOTES = {"random-walker": f"has seeds of the background too: the border of what is {REACH_MM:.0f} mm around the clicks"}
 
 
 def baselines_named(names: Iterable[str]) -> dict[str, Baseline]:
