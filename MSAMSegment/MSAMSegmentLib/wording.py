@@ -1,0 +1,29 @@
+"""What the buttons for undo and redo say a step did."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from MSAMSegmentLib.points import Point
+
+
+def describePoints(before: Sequence[Point], after: Sequence[Point]) -> str:
+    """What was done to the points, such as "positive point" or "3 points"; "points" for what has no short name."""
+    old = {point.identifier: point for point in before}
+    new = {point.identifier: point for point in after}
+    added = [point for name, point in new.items() if name not in old]
+    removed = [name for name in old if name not in new]
+    changed = [(old[name], point) for name, point in new.items() if name in old and old[name] != point]
+    match len(added), len(removed), len(changed):
+        case 1, 0, 0:
+            return "positive point" if added[0].positive else "negative point"
+        case count, 0, 0 if count:
+            return f"{count} points"
+        case 0, 1, 0:
+            return "removed point"
+        case 0, count, 0 if count:
+            return f"{count} removed points"
+        case 0, 0, 1:
+            was, now = changed[0]
+            return "moved point" if was.positive == now.positive else "flipped point"
+    return "points"
