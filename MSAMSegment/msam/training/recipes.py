@@ -11,11 +11,11 @@ from msam.config import ModelConfig
 
 # Shares of the data sets that the bundled weights are trained on.
 BUNDLED_DATA = {
-    "sarcoma_ct": 0.18,
-    "sarcoma_mr": 0.18,
+    "sarcoma_ct": 0.20,
+    "sarcoma_mr": 0.22,
     "sarcoma_pet": 0.18,
-    "glioma_mr": 0.22,
-    "hippocampus_mr": 0.24,
+    "glioma_mr": 0.18,
+    "hippocampus_mr": 0.22,
 }
 
 
@@ -86,8 +86,8 @@ FROM_SCRATCH = Recipe(
     decode_steps=(1, 3),
     no_click=0.35,
     rough_mask=0.12,
-    lesions=0.18,
-    made_up=0.05,
+    lesions=0.22,
+    made_up=0.08,
     unions=False,
     average=0.9985,
 )
