@@ -1,14 +1,15 @@
 """Fits the quality head of a trained model: `python -m msam.training.fit_quality --data …/manifest.json MODEL OUT`.
 
-While the masks are being learned, the head learns little more than the mean quality. Afterwards it is fitted by itself,
-on what a session really meets: the first click seen at every spacing, most of them too fine or too coarse for the
-object.
+While the masks are being learned, the head sees regions that mostly fit their object. Afterwards it goes on by itself
+with what a session really meets: the first click seen at every spacing, most of them too fine or too coarse for the
+object. It starts from what it knows: fitted anew on these few objects, it fails on those that are like none of them.
 """
 
 from __future__ import annotations
 
 import argparse
-from dataclasses import dataclass, replace
+import copy
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -16,12 +17,11 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from msam.checkpoints.reading import Checkpoint, read_checkpoint
+from msam.checkpoints.reading import read_checkpoint
 from msam.checkpoints.skeleton import skeleton
 from msam.checkpoints.writing import write_checkpoint
 from msam.evaluation.deepest import deepest_voxel
 from msam.model.mask_decoder import MLP
-from msam.model.mask_summary import summary_width
 from msam.model.model import Model
 from msam.region import paste
 from msam.session.cache import EmbeddingCache
@@ -30,11 +30,11 @@ from msam.session.prompts import Point
 from msam.session.run import Run
 from msam.session.zoom import first_regions
 from msam.training.cases import Target, load_targets
-from msam.training.painted_targets import painted_targets
+from msam.training.painted_targets import FAR, NEAR, painted_targets
 
 FOLDS = 5
 MOST_PER_DATASET = 80  # so that the many alike hippocampi do not outvote the tumours
-PAINTED = 90  # procedural lesions beside them, most of them small
+PAINTED, PAINTED_FAR = 90, 45  # procedural lesions beside them, most of them small; in small cut-outs and in large ones
 STEPS = 3  # the first click, and twice its logits fed back: what the head sees later on
 
 
@@ -89,20 +89,6 @@ def look_at(model: Model, targets: list[Target], random: np.random.Generator) ->
     return Looks(torch.stack(tokens), overlaps, np.array(owner), np.array(steps))
 
 
-def with_new_head(checkpoint: Checkpoint) -> Checkpoint:
-    """The same weights with a head that sees the mask as well as its token, not fitted yet."""
-    config = replace(checkpoint.config, quality_sees_mask=True)
-    head = MLP(
-        config.out_channels + summary_width(config.upscale_channels[1]), config.quality_hidden_dim, config.mask_tokens
-    )
-    kept = {name: tensor for name, tensor in checkpoint.state_dict.items() if not name.startswith(HEAD)}
-    return replace(checkpoint, config=config, state_dict=kept | _named(head))
-
-
-def _named(head: MLP) -> dict[str, Tensor]:
-    return {HEAD + name: tensor for name, tensor in head.state_dict().items()}
-
-
 def balanced(targets: list[Target], random: np.random.Generator) -> list[Target]:
     """At most `MOST_PER_DATASET` targets of each data set, drawn at random."""
     by_dataset: dict[str, list[Target]] = {}
@@ -111,26 +97,20 @@ def balanced(targets: list[Target], random: np.random.Generator) -> list[Target]
     return [target for found in by_dataset.values() for target in found[:MOST_PER_DATASET]]
 
 
-def fit_head(tokens: Tensor, achieved: Tensor, hidden: int, steps: int = 1000) -> MLP:
-    """A head that predicts `achieved` (N,) from `tokens` (N, C), by least squares on noisy tokens."""
-    mean, deviation = tokens.mean(0), tokens.std(0) + 1e-3
-    normed = (tokens - mean) / deviation
-    head = MLP(tokens.shape[1], hidden, 1)
-    optimiser = torch.optim.AdamW(head.parameters(), weight_decay=0.1)
+def fitted(head: MLP, tokens: Tensor, achieved: Tensor, steps: int = 1000) -> MLP:
+    """The head, gone on to predict `achieved` (N,) from `tokens` (N, C), by least squares on noisy tokens."""
+    deviation = tokens.std(0)
+    head = copy.deepcopy(head).requires_grad_(True)
+    optimiser = torch.optim.AdamW(head.parameters(), weight_decay=0.0)
     for step in range(steps):
         for group in optimiser.param_groups:
-            group["lr"] = 2e-3 * (1 - step / steps)
-        rows = torch.randint(len(normed), (256,))
-        noisy = normed[rows] + 0.3 * torch.randn(256, normed.shape[1])
+            group["lr"] = 3e-4 * (1 - step / steps)
+        rows = torch.randint(len(tokens), (256,))
+        noisy = tokens[rows] + 0.3 * deviation * torch.randn(256, tokens.shape[1])
         loss = nn.functional.mse_loss(head(noisy)[:, 0], achieved[rows])
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
-    with torch.no_grad():  # the tokens come without that normalisation later: it goes into the first layer
-        first = head.layers[0]
-        assert isinstance(first, nn.Linear)
-        first.bias.sub_(first.weight @ (mean / deviation))
-        first.weight.div_(deviation)
     return head.requires_grad_(False)
 
 
@@ -154,17 +134,19 @@ def main() -> None:
 
     random = np.random.default_rng(arguments.seed)
     targets = balanced(load_targets(arguments.data, "train"), random)
-    targets += painted_targets(targets, PAINTED, arguments.seed)
-    checkpoint = with_new_head(read_checkpoint(arguments.model))
+    labelled = tuple(targets)
+    for count, setting in ((PAINTED, NEAR), (PAINTED_FAR, FAR)):
+        targets += painted_targets(labelled, count, arguments.seed, setting)
+    checkpoint = read_checkpoint(arguments.model)
     network = skeleton(checkpoint.config)
     network.load_state_dict(checkpoint.state_dict, assign=True)
+    head = copy.deepcopy(network.mask_decoder.iou_prediction_head).float()
     looks = look_at(Model(network, torch.device("cpu")), targets, random)
-    hidden = checkpoint.config.quality_hidden_dim
     predicted = np.zeros(len(looks.target))
     for fold in range(FOLDS):
         held_out = looks.target % FOLDS == fold
-        head = fit_head(looks.tokens[~held_out], looks.achieved[~held_out], hidden)
-        predicted[held_out] = head(looks.tokens[held_out])[:, 0].numpy()
+        judge = fitted(head, looks.tokens[~held_out], looks.achieved[~held_out])
+        predicted[held_out] = judge(looks.tokens[held_out])[:, 0].numpy()
     lines = [
         ("the spacing of the best predicted quality", chosen_overlap(predicted, looks)),
         ("the best spacing, known", chosen_overlap(looks.achieved.double().numpy(), looks)),
@@ -174,9 +156,10 @@ def main() -> None:
         f"Mean overlap, cross-validated\n{report}\n", encoding="utf-8"
     )
 
-    head = fit_head(looks.tokens, looks.achieved, hidden)
+    best = fitted(head, looks.tokens, looks.achieved)
+    weights = checkpoint.state_dict | {HEAD + name: tensor for name, tensor in best.state_dict().items()}
     texts = {key: value for key, value in checkpoint.metadata.items() if not key.startswith("msam_")}
-    write_checkpoint(arguments.out, checkpoint.state_dict | _named(head), checkpoint.config, texts, torch.float16)
+    write_checkpoint(arguments.out, weights, checkpoint.config, texts, torch.float16)
 
 
 if __name__ == "__main__":

@@ -11,6 +11,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+# Of a lesion, as shares of a region's side: from a few voxels to most of what a region shows.
+RADII = (0.035, 0.34)
+
 
 def smooth_noise(size: int, cells: int, generator: torch.Generator) -> Tensor:
     """Noise of unit deviation that varies over `size / cells` voxels: (size, size, size)."""
@@ -43,19 +46,22 @@ def _log_uniform(low: float, high: float, generator: torch.Generator) -> float:
     return math.exp(float(torch.empty(()).uniform_(math.log(low), math.log(high), generator=generator)))
 
 
-def paint_lesion(roi: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
+def paint_lesion(
+    roi: Tensor, generator: torch.Generator, radii: tuple[float, float] = RADII
+) -> tuple[Tensor, Tensor, Tensor]:
     """Paints a lesion into raw intensities.
 
     Args:
         roi: (S, S, S) raw intensities.
         generator: source of randomness.
+        radii: the smallest and the largest mean radius, as shares of S.
 
     Returns:
         The region with the lesion, its mask (bool) and its centre (3,) in voxels.
     """
     size = len(roi)
     scale = float(roi.std()) or 1.0
-    radius = size * _log_uniform(0.035, 0.34, generator)
+    radius = size * _log_uniform(*radii, generator)
     centre = size / 2 + size * 0.12 * torch.randn(3, generator=generator)
     occupancy = blob(size, centre, radius, generator)
     mask = occupancy > 0.5

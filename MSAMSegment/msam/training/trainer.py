@@ -87,7 +87,8 @@ class Trainer:
         self.mine = group.share(self.recipe.batch)
         precision = run.precision or precision_for(group.device)
         self.joined = group.joined(Iterations(self.network, self.recipe, precision))
-        self.optimiser = torch.optim.AdamW(parameter_groups(self.network, self.recipe), betas=self.recipe.betas, fused=True)
+        groups = parameter_groups(self.network, self.recipe)
+        self.optimiser = torch.optim.AdamW(groups, betas=self.recipe.betas, fused=True)
         self.scaler = torch.amp.GradScaler(group.device.type, enabled=precision == torch.float16)
         self.step, self.validated, self.best = 0, -1, -1.0
         self._resume()
