@@ -253,13 +253,13 @@ class MSAMSegmentTest(ScriptedLoadableModuleTest):
             self.delayDisplay(_("Clicking"))
             logic.addPoint(centre)
             self._wait(logic)
-            segmentId = logic.selectedSegment
+            segmentId, click = logic.selectedSegment, logic.undoDescription
             first = logic.measurements()
             self.assertGreater(first.volumeMl, 0)
             self.assertLess(first.longestDiameterMm, 10 * radius)
             logic.refine(2)
             self._wait(logic)
-            while logic.undoDescription.startswith("refine"):
+            while logic.undoDescription != click:
                 logic.undo()
             self.assertEqual(logic.measurements().voxels, first.voxels)
             with tempfile.TemporaryDirectory() as folder:

@@ -10,6 +10,7 @@ from typing import Any
 from MSAMSegmentLib.asyncio_exchange import Clients
 from MSAMSegmentLib.asyncio_process import AsyncioProcess
 from MSAMSegmentLib.errors import SceneError
+from MSAMSegmentLib.translation import tr as _
 from MSAMSegmentLib.transport import Answer, Cancellable, ProcessCallbacks, Request
 
 LOOK_SECONDS = 0.005
@@ -96,7 +97,7 @@ class AsyncioTransport:
             SceneError: the loop belongs to somebody else, who keeps it running.
         """
         if not self._isOwn or self._loop.is_running():
-            raise SceneError("Nothing can wait here: the event loop is already running. Use callbacks instead.")
+            raise SceneError(_("Nothing can wait here: the event loop is already running. Use callbacks instead."))
         return self._loop.run_until_complete(self._until(isDone, seconds))
 
     def close(self) -> None:
@@ -125,7 +126,7 @@ class AsyncioTransport:
     def _do(self, work: Coroutine[Any, Any, Any], onDone: Callable[[Any], None]) -> _Task:
         task = _Task(self._loop, work, onDone)
         self._tasks.add(task)
-        task.task.add_done_callback(lambda _: self._tasks.discard(task))
+        task.task.add_done_callback(lambda ended: self._tasks.discard(task))
         return task
 
     async def _until(self, isDone: Callable[[], bool], seconds: float) -> bool:

@@ -14,7 +14,8 @@ from msam.protocol.messages import Health
 from msam.protocol.names import VERSION, Code
 from msam.protocol.problems import Problem, ProtocolError, ServiceError, error_of, from_in_front
 from MSAMSegmentLib.errors import SceneError
-from MSAMSegmentLib.failures import advice
+from MSAMSegmentLib.failures import advice, words
+from MSAMSegmentLib.translation import tr as _
 from MSAMSegmentLib.transport import Answer, Request
 
 Record = TypeVar("Record")
@@ -38,20 +39,32 @@ def hostEndpoint(url: str, key: str, certificates: str | None = None) -> Endpoin
     typed, secret = url.strip().rstrip("/"), key.strip()
     try:
         parts = urlsplit(typed)
-        host, _ = parts.hostname, parts.port
+        host, _port = parts.hostname, parts.port
     except ValueError as error:
-        raise SceneError(f"'{typed:.80}' is not an address: {error}.") from error
+        raise SceneError(
+            _("'{address}' is not an address: {reason}.").format(address=typed[:80], reason=error)
+        ) from error
     if parts.scheme not in ("http", "https") or not host:
-        raise SceneError(f"'{typed:.80}' is not an address of an engine. One looks like https://gpu.example.org:8423.")
+        raise SceneError(
+            _("'{address}' is not an address of an engine. One looks like https://gpu.example.org:8423.").format(
+                address=typed[:80]
+            )
+        )
     if parts.username is not None or parts.path or parts.query or parts.fragment:
-        raise SceneError("The address of an engine ends with the host or the port. The key has a field of its own.")
+        raise SceneError(_("The address of an engine ends with the host or the port. The key has a field of its own."))
     if parts.scheme == "http" and not is_loopback(host):
         raise SceneError(
-            f"http://{host:.80} would send the scan and the key in the clear. Use https:// for an engine on another "
-            "computer."
+            _(
+                "http://{host} would send the scan and the key in the clear. Use https:// for an engine on another "
+                "computer."
+            ).format(host=host[:80])
         )
     if secret and (len(secret) < SHORTEST_KEY or not secret.isascii() or any(each.isspace() for each in secret)):
-        raise SceneError(f"That is not the key of an engine: a key has at least {SHORTEST_KEY} plain characters.")
+        raise SceneError(
+            _("That is not the key of an engine: a key has at least {count} plain characters.").format(
+                count=SHORTEST_KEY
+            )
+        )
     return Endpoint(typed, secret or None, False, certificates or None)
 
 
@@ -77,14 +90,19 @@ def errorIn(answer: Answer, endpoint: Endpoint) -> MsamError | None:
     if 200 <= answer.status < 300:
         return None
     if not answer.status:
-        failure = answer.failure or "it does not answer"
-        return ServiceError(f"The engine at {endpoint.url} cannot be reached: {failure}. {advice(failure)}")
+        return ServiceError(
+            _("The engine at {address} cannot be reached: {reason}. {advice}").format(
+                address=endpoint.url, reason=words(answer.failure), advice=advice(answer.failure)
+            )
+        )
     # Qt may leave out what comes with this status.
     if answer.status == Code.UNAUTHORISED.status:
-        missing = "asks for a key" if endpoint.token is None else "does not accept the key"
-        return ServiceError(
-            f"The engine at {endpoint.url} {missing}. Enter the key that its administrator gave you.", Code.UNAUTHORISED
+        refusal = (
+            _("The engine at {address} asks for a key. Enter the key that its administrator gave you.")
+            if endpoint.token is None
+            else _("The engine at {address} does not accept the key. Enter the key that its administrator gave you.")
         )
+        return ServiceError(refusal.format(address=endpoint.url), Code.UNAUTHORISED)
     try:
         return error_of(records.decode(Problem, answer.body))
     except ProtocolError:
@@ -115,8 +133,10 @@ def healthIn(answer: Answer, endpoint: Endpoint) -> Health:
     health = read(Health, answer, endpoint)
     if health.protocol != VERSION:
         raise ServiceError(
-            f"The engine at {endpoint.url} speaks version {health.protocol} of the protocol, this application "
-            f"version {VERSION}. Bring both to the same release.",
+            _(
+                "The engine at {address} speaks version {theirs} of the protocol, this application version {ours}. "
+                "Bring both to the same release."
+            ).format(address=endpoint.url, theirs=health.protocol, ours=VERSION),
             Code.VERSION_MISMATCH,
         )
     return health
@@ -125,5 +145,7 @@ def healthIn(answer: Answer, endpoint: Endpoint) -> Health:
 def notAnEngine(endpoint: Endpoint, status: int) -> ServiceError:
     """What is said of something else that answers."""
     return ServiceError(
-        f"What answers at {endpoint.url} is not an engine (it says {status}). Check the address and the port."
+        _("What answers at {address} is not an engine (it says {status}). Check the address and the port.").format(
+            address=endpoint.url, status=status
+        )
     )

@@ -18,6 +18,7 @@ from MSAMSegmentLib.engine_exchange import healthIn, hostEndpoint, requestTo
 from MSAMSegmentLib.engine_questions import HEALTH_SECONDS, askForModels, askWhetherWell, loadModel
 from MSAMSegmentLib.engine_waiting import Waiters
 from MSAMSegmentLib.engine_words import STOPPED, readyWords, startingWords
+from MSAMSegmentLib.translation import tr as _
 from MSAMSegmentLib.transport import Answer, Cancellable, Transport
 
 State = Literal["stopped", "starting", "ready", "failed"]
@@ -115,7 +116,7 @@ class EngineLink:
         elif self._host is not None:
             self._ask(self._host)
         else:
-            self._failure = "No engine has been chosen. Choose one in the settings."
+            self._failure = _("No engine has been chosen. Choose one in the settings.")
             self._transport.callLater(0, self._changed)
 
     def stop(self) -> None:
@@ -296,5 +297,5 @@ class EngineLink:
     def _tellWaiting(self) -> None:
         if self.state == "starting":
             return
-        words = self.words if self.state == "failed" else "The engine was stopped."
+        words = self.words if self.state == "failed" else _("The engine was stopped.")
         self._waiting.tell(self.endpoint, words)

@@ -13,6 +13,7 @@ from msam.protocol.names import path
 from MSAMSegmentLib.engine_exchange import healthIn, read, requestTo
 from MSAMSegmentLib.errand import Errand
 from MSAMSegmentLib.errors import SceneError
+from MSAMSegmentLib.translation import tr as _
 from MSAMSegmentLib.transport import Answer, Cancellable, Transport
 
 Record = TypeVar("Record")
@@ -81,7 +82,7 @@ def loadModel(
     """See `EngineLink.loadModel`."""
     errand = Errand()
     if not names.NAME.fullmatch(name):
-        raise SceneError(f"'{name:.64}' cannot be the name of a model.")
+        raise SceneError(_("'{name}' cannot be the name of a model.").format(name=name[:64]))
     where = path(names.MODEL, model=name)
 
     def loaded(endpoint: Endpoint, answer: Answer) -> None:
@@ -91,7 +92,7 @@ def loadModel(
         except MsamError as error:
             onDone(False, str(error))
         else:
-            onDone(True, f"The model {name} is loaded.")
+            onDone(True, _("The model {name} is loaded.").format(name=name))
 
     def look(endpoint: Endpoint) -> None:
         request = requestTo(endpoint, "GET", where, seconds=HEALTH_SECONDS)
@@ -115,6 +116,8 @@ def loadModel(
 
 
 def _wellWords(health: Health) -> str:
-    model = f"the model {health.model}" if health.model else "no model of its own"
-    devices = ", ".join(health.devices) or "a device that is being prepared"
-    return f"All is well: {model} on {devices}, version {health.version}."
+    model = _("the model {name}").format(name=health.model) if health.model else _("no model of its own")
+    devices = ", ".join(health.devices) or _("a device that is being prepared")
+    return _("All is well: {model} on {devices}, version {version}.").format(
+        model=model, devices=devices, version=health.version
+    )

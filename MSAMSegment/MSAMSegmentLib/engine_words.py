@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from msam.protocol.events import Progress
+from MSAMSegmentLib.translation import tr as _
 
-STOPPED = "The engine is not running; it starts with the first click."
+STOPPED = _("The engine is not running; it starts with the first click.")
 
 
 def startingWords(host: str, progress: Progress | None) -> str:
@@ -15,8 +16,10 @@ def startingWords(host: str, progress: Progress | None) -> str:
         progress: what it said last of its start; None for nothing yet.
     """
     if host:
-        return f"Asking the engine at {host}"
-    return f"Starting the engine: {progress.words} ({progress.fraction:.0%})" if progress else "Starting the engine"
+        return _("Asking the engine at {address}").format(address=host)
+    if progress is None:
+        return _("Starting the engine")
+    return _("Starting the engine: {words} ({fraction:.0%})").format(words=progress.words, fraction=progress.fraction)
 
 
 def readyWords(host: str, model: str, devices: str) -> str:
@@ -27,5 +30,7 @@ def readyWords(host: str, model: str, devices: str) -> str:
         model: that it has loaded; "" for none.
         devices: where models run; "" while that is not known.
     """
-    device = f" on {devices}" if devices else ""
-    return f"Ready: {model or 'no model'}{device}, {host or 'this computer'}."
+    model, place = model or _("no model"), host or _("this computer")
+    if devices:
+        return _("Ready: {model} on {devices}, {place}.").format(model=model, devices=devices, place=place)
+    return _("Ready: {model}, {place}.").format(model=model, place=place)

@@ -19,6 +19,7 @@ from MSAMSegmentLib.errors import SceneError
 from MSAMSegmentLib.export_names import SEGMENTATION, PlannedFile, endingOf, exportPlan
 from MSAMSegmentLib.scans import Scan
 from MSAMSegmentLib.segments import readMask, toVolumeGrid
+from MSAMSegmentLib.translation import tr as _
 
 __all__ = ["PlannedFile", "exportPlan", "exportSegments"]
 
@@ -60,12 +61,12 @@ def exportSegments(
     planned = exportPlan(segmentationNode, segmentIds, path, oneFilePerSegment=oneFilePerSegment, ending=ending)
     existing = [file.path.name for file in planned if file.exists]
     if existing and not overwrite:
-        raise SceneError(f"{_listed(existing)} already. Choose another name, or allow existing files to be replaced.")
+        raise SceneError(f"{_thereAlready(existing)} {CHOOSE_ANOTHER}")
     scan = Scan.of(volumeNode)
     identifiers = dict.fromkeys(segmentIds)
     masks = {each: toVolumeGrid(readMask(segmentationNode, each), scan, segmentationNode) for each in identifiers}
     if not any(mask.voxels.size for mask in masks.values()):
-        raise SceneError("There is nothing to export: the selected segments are empty where the input volume is.")
+        raise SceneError(_("There is nothing to export: the selected segments are empty where the input volume is."))
     written: list[tuple[Path, Path]] = []
     try:
         for file in planned:
@@ -75,15 +76,19 @@ def exportSegments(
         for beside, place in written:
             beside.replace(place)
     except OSError as error:
-        raise SceneError(f"The export failed: {error.strerror or 'the file cannot be written'}. {ADVICE}") from error
+        reason = error.strerror or _("the file cannot be written")
+        raise SceneError(_("The export failed: {reason}.").format(reason=reason) + " " + ADVICE) from error
     finally:
-        for beside, _ in written:
+        for beside, _place in written:
             with suppress(OSError):
                 beside.unlink(missing_ok=True)
     return [file.path for file in planned]
 
 
-ADVICE = "Check the free space and your rights in that folder, or choose another one."
+ADVICE = _("Check the free space and your rights in that folder, or choose another one.")
+CHOOSE_ANOTHER = _("Choose another name, or allow existing files to be replaced.")
+# So many of the files that are there already are named.
+MOST_NAMED = 3
 
 
 def _write(file: PlannedFile, beside: Path, segmentationNode: Any, masks: Mapping[str, Mask], scan: Scan) -> None:
@@ -102,11 +107,13 @@ def _write(file: PlannedFile, beside: Path, segmentationNode: Any, masks: Mappin
         was_written = export_files.writeLabels(beside, labels, scan.ijkToRas)
         is_same = was_written and export_files.holdsLabels(beside, labels, scan.ijkToRas)
     if not was_written:
-        raise SceneError(f"The file could not be written. {ADVICE}")
+        raise SceneError(_("The file could not be written.") + " " + ADVICE)
     if not is_same:
         raise SceneError(
-            "What was written is not what was read again, so it was not kept. Check the disk, or choose another kind "
-            "of file: not every one can hold every geometry."
+            _(
+                "What was written is not what was read again, so it was not kept. Check the disk, or choose another "
+                "kind of file: not every one can hold every geometry."
+            )
         )
 
 
@@ -121,9 +128,11 @@ def _labels(file: PlannedFile, masks: Mapping[str, Mask], scan: Scan) -> npt.NDA
         if others.any():
             other = int(others[others != 0][0])
             raise SceneError(
-                f"Of the segments to export, number {other} and number {segment.value} overlap "
-                f"({np.count_nonzero(others == other):,} voxels), and a label file holds one of them only. Export one "
-                "file per segment, or a .seg.nrrd file, which holds both."
+                _(
+                    "Of the segments to export, number {first} and number {second} overlap ({count:,} voxels), and a "
+                    "label file holds one of them only. Export one file per segment, or a .seg.nrrd file, which holds "
+                    "both."
+                ).format(first=other, second=segment.value, count=np.count_nonzero(others == other))
             )
         region[mask.voxels] = segment.value
     return labels
@@ -143,8 +152,11 @@ def _beside(path: Path) -> Path:
     return path.with_name(f".export-{uuid.uuid4().hex}{ending}")
 
 
-def _listed(names: Sequence[str]) -> str:
+def _thereAlready(names: Sequence[str]) -> str:
+    """Which files are there, as a sentence."""
     if len(names) == 1:
-        return f"The file {names[0]} exists"
-    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-    return f"The files {', '.join(names[:3])}{more} exist"
+        return _("The file {name} exists already.").format(name=names[0])
+    named, more = ", ".join(names[:MOST_NAMED]), len(names) - MOST_NAMED
+    if more > 0:
+        return _("The files {names} and {count} more exist already.").format(names=named, count=more)
+    return _("The files {names} exist already.").format(names=named)

@@ -11,6 +11,7 @@ from typing import Any
 
 from MSAMSegmentLib.errors import SceneError
 from MSAMSegmentLib.segment_masks import segmentOf
+from MSAMSegmentLib.translation import tr as _
 
 SEGMENTATION = ".seg.nrrd"
 LABELS = (".nrrd", ".nii.gz", ".nii", ".mha")
@@ -75,7 +76,7 @@ def exportPlan(
     path = Path(path)
     names = {each: segmentOf(segmentationNode, each).GetName() or "" for each in segmentIds}
     if not names:
-        raise SceneError("No segment is selected for export. Select at least one.")
+        raise SceneError(_("No segment is selected for export. Select at least one."))
     into_folder = path.is_dir() if oneFilePerSegment is None else oneFilePerSegment
     _check_folder(path if into_folder else path.parent)
     if into_folder:
@@ -91,8 +92,10 @@ def exportPlan(
         return [_planned(path, segments)]
     if len(segments) > MOST_LABELS:
         raise SceneError(
-            f"{len(segments)} segments are selected; a label file holds at most {MOST_LABELS}. "
-            "Select fewer, or export one file per segment."
+            _(
+                "{count} segments are selected; a label file holds at most {most}. Select fewer, or export one file "
+                "per segment."
+            ).format(count=len(segments), most=MOST_LABELS)
         )
     listed = path.with_name(path.name[: -len(known)] + LIST_ENDING)
     return [_planned(path, segments), _planned(listed, segments, isList=True)]
@@ -107,7 +110,11 @@ def endingOf(path: Path) -> str:
     ending = next((each for each in ENDINGS if path.name.lower().endswith(each)), path.name)
     if len(path.name) > len(ending):
         return ending
-    raise SceneError(f"The file name has to end in one of {', '.join(ENDINGS)}, which tells the kind of file.")
+    raise SceneError(
+        _("The file name has to end in one of {endings}, which tells the kind of file.").format(
+            endings=", ".join(ENDINGS)
+        )
+    )
 
 
 def fileNames(names: Sequence[str]) -> list[str]:
@@ -141,9 +148,13 @@ def _planned(path: Path, segments: tuple[PlannedSegment, ...], isList: bool = Fa
 
 def _check_folder(folder: Path) -> None:
     if not folder.is_dir():
-        raise SceneError("The folder to export to does not exist. Choose another one, or create it first.")
+        raise SceneError(_("The folder to export to does not exist. Choose another one, or create it first."))
 
 
 def _check_ending(ending: str) -> None:
     if ending not in ENDINGS:
-        raise SceneError(f"Files cannot be exported as {ending!r}. Choose one of {', '.join(ENDINGS)}.")
+        raise SceneError(
+            _("Files cannot be exported as {ending}. Choose one of {endings}.").format(
+                ending=repr(ending), endings=", ".join(ENDINGS)
+            )
+        )

@@ -20,6 +20,7 @@ import numpy as np
 from msam.protocol.masks import EMPTY, Box, Mask, changed, shape_kji
 from MSAMSegmentLib.errors import SceneError
 from MSAMSegmentLib.segment_record import SegmentRecord
+from MSAMSegmentLib.translation import tr as _
 
 # The oldest step is forgotten beyond this many, with what it took from other segments.
 LEVELS = 200
@@ -123,7 +124,7 @@ class History:
             SceneError: there is nothing to undo.
         """
         if not self._done:
-            raise SceneError("There is nothing to undo.")
+            raise SceneError(_("There is nothing to undo."))
         step = self._done.pop()
         self._undone.append(step)
         return step
@@ -135,7 +136,7 @@ class History:
             SceneError: there is nothing to redo.
         """
         if not self._undone:
-            raise SceneError("There is nothing to redo.")
+            raise SceneError(_("There is nothing to redo."))
         step = self._undone.pop()
         self._done.append(step)
         return step

@@ -166,21 +166,22 @@ class Installer:
 def _question(missing: Sequence[Requirement], torch: Requirement | None) -> str:
     if not missing:
         return ""
-    line = _("- {package} {version} or later, about {size} MB")
-    longer = _("- {package} {version} or later, about {size} MB (up to {most} where there is an NVIDIA graphics card)")
-    lines = "".join(
-        (longer if each == torch else line).format(
-            package=_title(each), version=each.minimum, size=megabytesOf(each), most=TORCH_WITH_CUDA
-        )
-        + "\n"
-        for each in missing
-    )
+    lines = "".join(_line(each, each == torch) + "\n" for each in missing)
     return _(
         "The engine needs Python packages that are not installed yet:\n\n"
         "{packages}\n"
         "They are downloaded from the internet and installed into 3D Slicer's own Python, which all extensions share. "
         "This can take some minutes. No images are sent anywhere.\n\nInstall them now?"
     ).format(packages=lines)
+
+
+def _line(requirement: Requirement, isTorch: bool) -> str:
+    package, version, size = _title(requirement), requirement.minimum, megabytesOf(requirement)
+    if isTorch:
+        return _(
+            "- {package} {version} or later, about {size} MB (up to {most} where there is an NVIDIA graphics card)"
+        ).format(package=package, version=version, size=size, most=TORCH_WITH_CUDA)
+    return _("- {package} {version} or later, about {size} MB").format(package=package, version=version, size=size)
 
 
 def _title(requirement: Requirement) -> str:
@@ -194,12 +195,13 @@ def _obstacle(result: ProbeResult) -> str:
         return result.words
     if not result.candidate.isOwnInterpreter:
         if result.isTooOld:
-            return f"{result.words} {_('Choose another one.')}"
+            return result.words + " " + _("Choose another one.")
         # Without quotes a shell takes ">" for itself.
         wanted = " ".join(f'"{each}"' for each in result.missing)
-        return f'{result.words} {_("Install that with:")} "{result.candidate.python}" -m pip install {wanted}'
+        command = f'"{result.candidate.python}" -m pip install {wanted}'
+        return result.words + " " + _("Install that with:") + " " + command
     if result.isTooOld:
-        return f"{result.words} {_('Install a newer 3D Slicer, or choose another Python.')}"
+        return result.words + " " + _("Install a newer 3D Slicer, or choose another Python.")
     old = [each for each in result.missing if each.name in PART_OF_SLICER and each.name in result.versions]
     if old:
         has = ", ".join(f"{each.name} {result.versions[each.name]}" for each in old)

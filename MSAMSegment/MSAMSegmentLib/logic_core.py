@@ -23,6 +23,7 @@ from MSAMSegmentLib.status import LogicEvent
 from MSAMSegmentLib.step_run import StepRunner
 from MSAMSegmentLib.steps_under_way import StepsUnderWay
 from MSAMSegmentLib.surfaces import IdleSurfaces
+from MSAMSegmentLib.translation import tr as _
 from MSAMSegmentLib.transport import Cancellable, Transport
 from MSAMSegmentLib.volume_identity import sharesPlaces
 from MSAMSegmentLib.worked_segmentation import WorkedSegmentation
@@ -167,7 +168,7 @@ class LogicCore:
     def _needWork(self) -> WorkedSegmentation:
         work = self._work()
         if work is None:
-            raise SceneError("There is no segmentation yet. Choose one, or click on the lesion to make one.")
+            raise SceneError(_("There is no segmentation yet. Choose one, or click on the lesion to make one."))
         return work
 
     def _look(self, work: WorkedSegmentation, segmentId: str) -> None:
@@ -181,7 +182,7 @@ class LogicCore:
         work = self._needWork()
         segmentId = self.selectedSegment if segmentId is None else segmentId
         if not segmentId or not work.hasSegment(segmentId):
-            raise SceneError("There is no such segment. Select one, or make a new one.")
+            raise SceneError(_("There is no such segment. Select one, or make a new one."))
         return work, segmentId
 
     def _showPoints(self) -> None:

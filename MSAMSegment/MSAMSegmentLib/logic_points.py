@@ -21,6 +21,7 @@ from MSAMSegmentLib.segment_record import SegmentRecord
 from MSAMSegmentLib.segmentation_grid import ensureGeometry
 from MSAMSegmentLib.segments import isReached
 from MSAMSegmentLib.status import LogicEvent
+from MSAMSegmentLib.translation import tr as _
 from MSAMSegmentLib.volume_identity import identityOf, sharesPlaces
 from MSAMSegmentLib.worked_segmentation import EXACTLY, WorkedSegmentation
 
@@ -57,7 +58,9 @@ class PointCalls(SegmentCalls):
         work, segmentId = self._ready(scan)
         record = work.record(segmentId)
         if len(record.points) >= MOST_POINTS:
-            raise PromptError(f"A segment can have {MOST_POINTS} points at most. Remove or move one instead.")
+            raise PromptError(
+                _("A segment can have {most} points at most. Remove or move one instead.").format(most=MOST_POINTS)
+            )
         point = Point(record.nextIdentifier, place, positive)
         self._setPoints(work, segmentId, scan, (*record.points, point))
         return point.identifier
@@ -106,7 +109,7 @@ class PointCalls(SegmentCalls):
         self._steps.forget(work.node, segmentId)
         cleared = SegmentRecord(volumeIdentity=record.volumeIdentity, lastIdentifier=record.nextIdentifier - 1)
         if work.mask(segmentId).voxels.any() or record.points or record.base is not None:
-            work.write(segmentId, EMPTY, cleared, StepKind.CLEAR, "clear", EXACTLY, None)
+            work.write(segmentId, EMPTY, cleared, StepKind.CLEAR, _("clear"), EXACTLY, None)
         self._pointsChanged()
 
     def points(self, segmentId: str | None = None) -> list[dict[str, Any]]:
@@ -183,8 +186,10 @@ class PointCalls(SegmentCalls):
         work, segmentId = self._needSegment(None)
         if isLocked(work.node, segmentId):
             raise SceneError(
-                "The selected segment is marked as completed, so it is not changed. Set its status to In progress, or "
-                "select another segment."
+                _(
+                    "The selected segment is marked as completed, so it is not changed. Set its status to In "
+                    "progress, or select another segment."
+                )
             )
         ensureGeometry(work.node, scan.node)
         self._acceptPreview()
@@ -200,8 +205,10 @@ class PointCalls(SegmentCalls):
         ensureGeometry(work.node, scan.node)
         if not isReached(work.node, scan, place):
             raise PromptError(
-                "The point lies beyond the grid of the segmentation, which belongs to another scan or to a part of "
-                "this one. Make a new segmentation, or give this one the geometry of the scan in Segment Editor."
+                _(
+                    "The point lies beyond the grid of the segmentation, which belongs to another scan or to a part "
+                    "of this one. Make a new segmentation, or give this one the geometry of the scan in Segment Editor."
+                )
             )
 
     def _acceptPreview(self) -> None:
@@ -214,7 +221,11 @@ class PointCalls(SegmentCalls):
         work, segmentId = self._ready(scan)
         points = work.record(segmentId).points
         if all(point.identifier != identifier for point in points):
-            raise PromptError(f"The selected segment has no point {identifier}. It may have been removed already.")
+            raise PromptError(
+                _("The selected segment has no point {number}. It may have been removed already.").format(
+                    number=identifier
+                )
+            )
         changed = [each for point in points for each in (change(point) if point.identifier == identifier else (point,))]
         self._setPoints(work, segmentId, scan, changed)
 
@@ -232,8 +243,8 @@ def _placeIn(scan: Scan, positionRas: Position) -> tuple[float, float, float]:
         PromptError: it lies outside.
     """
     if len(positionRas) != 3 or not np.isfinite(positionRas).all():
-        raise PromptError("A position has three numbers, in mm.")
+        raise PromptError(_("A position has three numbers, in mm."))
     i, j, k = (float(value) for value in scan.toIjk(positionRas))
     if not scan.contains((i, j, k)):
-        raise PromptError("The point lies outside of the scan. Click inside of it.")
+        raise PromptError(_("The point lies outside of the scan. Click inside of it."))
     return i, j, k

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from MSAMSegmentLib.errors import SceneError
 from MSAMSegmentLib.logic_core import LogicCore
 from MSAMSegmentLib.segmentation_grid import ensureGeometry
+from MSAMSegmentLib.translation import tr as _
 
 
 class SegmentCalls(LogicCore):
@@ -21,7 +22,7 @@ class SegmentCalls(LogicCore):
             VolumeError: there is no input volume, or it cannot be segmented.
         """
         scan = self._scan()
-        name = self.scene.GenerateUniqueName("Segmentation")
+        name = self.scene.GenerateUniqueName(_("Segmentation"))
         node = self.scene.AddNewNodeByClass("vtkMRMLSegmentationNode", name)
         node.CreateDefaultDisplayNodes()
         ensureGeometry(node, scan.node)
@@ -45,10 +46,10 @@ class SegmentCalls(LogicCore):
         ensureGeometry(work.node, self._scan().node)
         segmentation = work.node.GetSegmentation()
         taken = {segmentation.GetSegment(each).GetName() for each in work.segmentIds()}
-        number = 1
-        while f"Lesion {number}" in taken:
+        words, number = _("Lesion {number}"), 1
+        while words.format(number=number) in taken:
             number += 1
-        segmentId = str(segmentation.AddEmptySegment("", name or f"Lesion {number}"))
+        segmentId = str(segmentation.AddEmptySegment("", name or words.format(number=number)))
         self.selectSegment(segmentId)
         return segmentId
 
@@ -69,7 +70,7 @@ class SegmentCalls(LogicCore):
         """
         work, segmentId = self._needSegment(segmentId)
         if not name.strip():
-            raise SceneError("A segment needs a name. Type one.")
+            raise SceneError(_("A segment needs a name. Type one."))
         work.node.GetSegmentation().GetSegment(segmentId).SetName(name.strip())
 
     def setSegmentColor(self, segmentId: str, rgb: Sequence[float]) -> None:
@@ -102,7 +103,7 @@ class SegmentCalls(LogicCore):
         Raises:
             SceneError: there is no such segment.
         """
-        _, segmentId = self._needSegment(segmentId)
+        segmentId = self._needSegment(segmentId)[1]
         self.settings.selectedSegmentId = segmentId
 
     def show3D(self, isShown: bool) -> None:

@@ -10,7 +10,10 @@ from MSAMSegmentLib.preview import Preview
 from MSAMSegmentLib.status import LogicEvent, Result, Status
 from MSAMSegmentLib.stepping import visible, withoutUnanswered
 from MSAMSegmentLib.steps_under_way import PLACE_POSITIVE
+from MSAMSegmentLib.translation import tr as _
 from MSAMSegmentLib.wording import describePoints
+
+NOTHING_TO_REFINE = _("There is nothing to refine yet.") + " " + PLACE_POSITIVE
 
 
 class StepCalls(PointCalls):
@@ -31,14 +34,18 @@ class StepCalls(PointCalls):
             SceneError: the segment cannot be written.
         """
         if not 1 <= iterations <= MOST_ITERATIONS:
-            raise PromptError(f"A refinement has 1 to {MOST_ITERATIONS} iterations; {iterations} were asked for.")
+            raise PromptError(
+                _("A refinement has 1 to {most} iterations; {count} were asked for.").format(
+                    most=MOST_ITERATIONS, count=iterations
+                )
+            )
         scan = self._scan()
         if not self.selectedSegment:
-            raise PromptError(f"There is nothing to refine yet. {PLACE_POSITIVE}")
+            raise PromptError(NOTHING_TO_REFINE)
         work, segmentId = self._ready(scan)
         isPositive = any(point.positive for point in work.record(segmentId).points)
         if not isPositive and not work.mask(segmentId).voxels.any():
-            raise PromptError(f"There is nothing to refine yet. {PLACE_POSITIVE}")
+            raise PromptError(NOTHING_TO_REFINE)
         want = self._steps.want(work, segmentId, scan.node, iterations)
         if preview:
             self._preview = Preview(want)
@@ -65,7 +72,7 @@ class StepCalls(PointCalls):
             self._steps.forget(preview.want.work.node, preview.want.segmentId)
         self._acceptPreview()
         preview.reject()
-        self._steps.say("The refinement was rejected.")
+        self._steps.say(_("The refinement was rejected."))
         self._pointsChanged()
 
     @property
@@ -103,7 +110,7 @@ class StepCalls(PointCalls):
         """
         work = self._needWork()
         if work.unanswered():
-            raise SceneError("There is nothing to redo after a new point. Undo the point first.")
+            raise SceneError(_("There is nothing to redo after a new point. Undo the point first."))
         self._acceptPreview()
         self._steps.forget(work.node)
         if self.selectedSegment:
@@ -171,12 +178,12 @@ class StepCalls(PointCalls):
         if status.words or status.isBusy:
             return status
         if self.inputVolume is None:
-            return Status("Choose a scan.")
+            return Status(_("Choose a scan."))
         try:
             self._scan()
         except VolumeError as error:  # it was fit to be chosen, and is no more
             return Status(str(error))
-        return Status("Click on the lesion." if not self.points() else "Ready.")
+        return Status(_("Click on the lesion.") if not self.points() else _("Ready."))
 
     @property
     def lastResult(self) -> Result | None:

@@ -16,6 +16,7 @@ from MSAMSegmentLib.grids import Bools, Grid, inverse, resampled, whole_step
 from MSAMSegmentLib.scans import Scan
 from MSAMSegmentLib.segment_masks import readMask
 from MSAMSegmentLib.transforms import between
+from MSAMSegmentLib.translation import tr as _
 
 
 class Overwrite(StrEnum):
@@ -107,8 +108,10 @@ def _in_editable_area(segmentationNode: Any, segmentId: str, box: Box, options: 
     if area == node.EditAllowedInsideSingleSegment:
         if options.maskSegmentId not in segments:
             raise SceneError(
-                "The segment to stay in is not in this segmentation any more. Choose another one as editable area, "
-                "or allow editing everywhere."
+                _(
+                    "The segment to stay in is not in this segmentation any more. Choose another one as editable "
+                    "area, or allow editing everywhere."
+                )
             )
         segments = [options.maskSegmentId]
     elif area in (node.EditAllowedInsideVisibleSegments, node.EditAllowedOutsideVisibleSegments):

@@ -16,8 +16,9 @@ from MSAMSegmentLib.grids import Matrix, inverse
 from MSAMSegmentLib.scans import Scan
 from MSAMSegmentLib.segments import readMask, segmentationGrid, toVolumeGrid
 from MSAMSegmentLib.transforms import between
+from MSAMSegmentLib.translation import tr as _
 
-TABLE_NAME = "Lesion measurements"
+TABLE_NAME = _("Lesion measurements")
 NO_NUMBER = math.nan
 
 
@@ -120,7 +121,7 @@ def updateTable(
     was_modifying = tableNode.StartModify()
     tableNode.RemoveAllColumns()
     names = vtk.vtkStringArray()
-    names.SetName("Segment")
+    names.SetName(_("Segment"))
     for row in rows:
         names.InsertNextValue(row.name)
     tableNode.AddColumn(names)
@@ -152,15 +153,15 @@ def tableText(tableNode: Any) -> str:
 def _columns(unit: str) -> tuple[tuple[str, str, str, int], ...]:
     """Title, attribute, unit and digits behind the point."""
     return (
-        ("Volume", "volumeMl", "mL", 3),
-        ("Longest diameter", "longestDiameterMm", "mm", 1),
-        ("Axial diameter", "axialDiameterMm", "mm", 1),
-        ("Axial perpendicular", "axialPerpendicularMm", "mm", 1),
-        ("Mean", "mean", unit, 2),
-        ("SD", "standardDeviation", unit, 2),
-        ("Minimum", "minimum", unit, 2),
-        ("Maximum", "maximum", unit, 2),
-        ("Median", "median", unit, 2),
+        (_("Volume"), "volumeMl", "mL", 3),
+        (_("Longest diameter"), "longestDiameterMm", "mm", 1),
+        (_("Axial diameter"), "axialDiameterMm", "mm", 1),
+        (_("Axial perpendicular"), "axialPerpendicularMm", "mm", 1),
+        (_("Mean"), "mean", unit, 2),
+        (_("SD"), "standardDeviation", unit, 2),
+        (_("Minimum"), "minimum", unit, 2),
+        (_("Maximum"), "maximum", unit, 2),
+        (_("Median"), "median", unit, 2),
     )
 
 

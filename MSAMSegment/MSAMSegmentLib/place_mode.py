@@ -10,6 +10,7 @@ import slicer
 from MSAMSegmentLib.errors import SceneError
 from MSAMSegmentLib.observers import Observers
 from MSAMSegmentLib.prompts import Prompts
+from MSAMSegmentLib.translation import tr as _
 
 CLASS_NAME = "vtkMRMLMarkupsFiducialNode"
 
@@ -56,7 +57,9 @@ class PlaceMode:
         """
         interaction, selection = self._singletons()
         if interaction is None or selection is None:
-            raise SceneError("Points cannot be placed with the mouse: this scene has no mouse modes. Add them by call.")
+            raise SceneError(
+                _("Points cannot be placed with the mouse: this scene has no mouse modes. Add them by call.")
+            )
         self._observe(interaction, selection)
         node = self._prompts.nodes()[0 if positive else 1]
         self._starting = True

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import slicer
 
+from MSAMSegmentLib.translation import tr as _
+
 ROLE_ATTRIBUTE = "MSAMSegment.Role"
 
 
@@ -29,8 +31,8 @@ class Look:
 
 
 LOOKS = {
-    True: Look("positive", "Positive points", (0.1, 0.8, 0.25), (0.6, 1.0, 0.7), "Circle2D"),
-    False: Look("negative", "Negative points", (0.95, 0.2, 0.15), (1.0, 0.65, 0.6), "Square2D"),
+    True: Look("positive", _("Positive points"), (0.1, 0.8, 0.25), (0.6, 1.0, 0.7), "Circle2D"),
+    False: Look("negative", _("Negative points"), (0.95, 0.2, 0.15), (1.0, 0.65, 0.6), "Square2D"),
 }
 
 GLYPH_PERCENT = 2.6

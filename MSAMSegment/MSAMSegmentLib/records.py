@@ -16,11 +16,18 @@ import vtk
 from MSAMSegmentLib import record_text
 from MSAMSegmentLib.errors import SceneError
 from MSAMSegmentLib.segment_record import Base, SegmentRecord
+from MSAMSegmentLib.translation import tr as _
 
 __all__ = ["POINTS_TAG", "STATE_TAG", "Base", "SegmentRecord", "readRecord", "tagsOf", "writeRecord"]
 
 POINTS_TAG = "MSAMSegment.Points"
 STATE_TAG = "MSAMSegment.State"
+
+CLICKS_UNREAD = _("Of this segment the clicks could not be read; its mask is as it was saved.")
+ANSWER_UNREAD = _("Of this segment what the engine had answered so far could not be read; its mask is as it was saved.")
+BOTH_UNREAD = _(
+    "Of this segment the clicks and what the engine had answered so far could not be read; its mask is as it was saved."
+)
 
 
 def readRecord(segmentationNode: slicer.vtkMRMLSegmentationNode, segmentId: str) -> SegmentRecord:
@@ -33,22 +40,19 @@ def readRecord(segmentationNode: slicer.vtkMRMLSegmentationNode, segmentId: str)
     """
     segment = _segment(segmentationNode, segmentId)
     points, state = _tag(segment, POINTS_TAG), _tag(segment, STATE_TAG)
-    warnings = []
+    warning = ""
     try:
         record = record_text.readState(state) if state else SegmentRecord()
     except ValueError:
         record = SegmentRecord()
-        warnings.append("what the engine had answered so far")
+        warning = ANSWER_UNREAD
     try:
         record = record.withPoints(record_text.readPoints(points)) if points else record
     except ValueError:
         visible = [point for point in record.answered if point.identifier > 0]
         record = record.withPoints(sorted(visible, key=lambda point: point.identifier))
-        warnings.append("the clicks")
-    if not warnings:
-        return record
-    unread = " and ".join(reversed(warnings))
-    return replace(record, warning=f"Of this segment {unread} could not be read; its mask is as it was saved.")
+        warning = BOTH_UNREAD if warning else CLICKS_UNREAD
+    return replace(record, warning=warning)
 
 
 def writeRecord(segmentationNode: slicer.vtkMRMLSegmentationNode, segmentId: str, record: SegmentRecord) -> None:
@@ -84,7 +88,7 @@ def tagsOf(segmentationNode: slicer.vtkMRMLSegmentationNode, segmentId: str) -> 
 def _segment(segmentationNode: slicer.vtkMRMLSegmentationNode, segmentId: str) -> slicer.vtkSegment:
     segment = segmentationNode.GetSegmentation().GetSegment(segmentId)
     if segment is None:
-        raise SceneError("The segment is not there any more. Select another one or make a new one.")
+        raise SceneError(_("The segment is not there any more. Select another one or make a new one."))
     return segment
 
 

@@ -8,10 +8,12 @@ import slicer
 import vtk
 from vtk.util.numpy_support import numpy_to_vtk
 
+from MSAMSegmentLib.translation import tr as _
+
 Point = tuple[float, float, float]
 Voxels = npt.NDArray[np.float32]
 
-NAME = "MSAMSegment phantom"
+NAME = _("MSAMSegment phantom")
 SHAPE = (80, 128, 128)  # voxels along k, j, i
 SPACING = 2.5  # mm
 SEED = 20
@@ -88,7 +90,7 @@ def _paintLungs(voxels: Voxels) -> None:
     for side in (1, -1):
         _paintRibs(voxels, side)
         _paint(voxels, (side * 66, 2, 10), (52, 76, 112), LUNG)
-        for _ in range(14):
+        for _vessel in range(14):
             # Vessels go from the hilum into the lung, and get thinner on their way.
             end = np.array([side * random.uniform(50, 105), random.uniform(-55, 55), random.uniform(-45, 85)])
             start = np.array([side * 28.0, -5.0, 22.0])

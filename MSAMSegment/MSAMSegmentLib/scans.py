@@ -14,6 +14,7 @@ from vtk.util.numpy_support import vtk_to_numpy
 from msam import geometry
 from msam.errors import VolumeError
 from MSAMSegmentLib.grids import Matrix, Triple, inverse, matrix_of
+from MSAMSegmentLib.translation import tr as _
 
 MODALITY = "DICOM.Modality"
 # UCUM and DCM codes by which Slicer marks intensities in Hounsfield units.
@@ -46,20 +47,26 @@ class Scan:
             VolumeError: it cannot be segmented; the text says why.
         """
         if volumeNode is None or not volumeNode.IsA("vtkMRMLVolumeNode"):
-            raise VolumeError("No volume is selected. Load a CT or MR scan and choose it as input volume.")
+            raise VolumeError(_("No volume is selected. Load a CT or MR scan and choose it as input volume."))
         image = _scalar_image(volumeNode)
         shape = tuple(image.GetDimensions())
         if min(shape) < 2:
             raise VolumeError(
-                f"The input volume is a two-dimensional image: it has {shape[0]} × {shape[1]} × {shape[2]} voxels. "
-                "Load the whole scan, with at least two slices."
+                _(
+                    "The input volume is a two-dimensional image: it has {i} × {j} × {k} voxels. Load the whole scan, "
+                    "with at least two slices."
+                ).format(i=shape[0], j=shape[1], k=shape[2])
             )
         matrix = vtk.vtkMatrix4x4()
         volumeNode.GetIJKToRASMatrix(matrix)
         ijk_to_ras = matrix_of(matrix)
         complaint = geometry.why_unusable(ijk_to_ras)
         if complaint is not None:
-            raise VolumeError(f"The input volume cannot be placed in space: {complaint}. Correct it in Volumes.")
+            raise VolumeError(
+                _("The input volume cannot be placed in space: {complaint}. Correct it in Volumes.").format(
+                    complaint=complaint
+                )
+            )
         _check_transform(volumeNode)
         ijk_to_ras.setflags(write=False)
         return cls(volumeNode, ijk_to_ras, shape, _stamp(image, ijk_to_ras))
@@ -136,12 +143,15 @@ def _scalar_image(volumeNode: Any) -> Any:
     image = volumeNode.GetImageData()
     scalars = image.GetPointData().GetScalars() if image is not None else None
     if scalars is None or scalars.GetNumberOfTuples() == 0:
-        raise VolumeError("The input volume holds no voxels. Load it again, or choose another one.")
+        raise VolumeError(_("The input volume holds no voxels. Load it again, or choose another one."))
     components = scalars.GetNumberOfComponents()
     if components != 1 or not volumeNode.IsA("vtkMRMLScalarVolumeNode") or volumeNode.IsA("vtkMRMLTensorVolumeNode"):
         raise VolumeError(
-            f"The input volume holds {components} numbers per voxel, such as the channels of a colour image; only "
-            "volumes with one number per voxel can be segmented. Extract one component with Vector to Scalar Volume."
+            _(
+                "The input volume holds {count} numbers per voxel, such as the channels of a colour image; only "
+                "volumes with one number per voxel can be segmented. Extract one component with Vector to Scalar "
+                "Volume."
+            ).format(count=components)
         )
     return image
 
@@ -154,14 +164,20 @@ def _check_transform(volumeNode: Any) -> Matrix:
     matrix = vtk.vtkMatrix4x4()
     if not parent.IsTransformToWorldLinear():
         raise VolumeError(
-            "The input volume is under a transform that is not linear, such as a B-spline or a grid. Harden the "
-            "transform on the volume (Data module), or take the volume out of it."
+            _(
+                "The input volume is under a transform that is not linear, such as a B-spline or a grid. Harden the "
+                "transform on the volume (Data module), or take the volume out of it."
+            )
         )
     slicer.vtkMRMLTransformNode.GetMatrixTransformBetweenNodes(parent, None, matrix)
     to_world = matrix_of(matrix)
     complaint = geometry.why_unusable(to_world)
     if complaint is not None:
-        raise VolumeError(f"The transform of the input volume cannot be used: {complaint}. Correct it in Transforms.")
+        raise VolumeError(
+            _("The transform of the input volume cannot be used: {complaint}. Correct it in Transforms.").format(
+                complaint=complaint
+            )
+        )
     return to_world
 
 

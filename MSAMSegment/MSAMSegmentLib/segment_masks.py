@@ -12,6 +12,7 @@ from MSAMSegmentLib import grids
 from MSAMSegmentLib.errors import SceneError
 from MSAMSegmentLib.grids import Grid, Matrix, inverse, moved
 from MSAMSegmentLib.segmentation_grid import LABELMAP, segmentationGrid
+from MSAMSegmentLib.translation import tr as _
 
 
 def readMask(segmentationNode: Any, segmentId: str) -> Mask:
@@ -38,7 +39,7 @@ def segmentOf(segmentationNode: Any, segmentId: str) -> Any:
     """
     segment = segmentationNode.GetSegmentation().GetSegment(segmentId) if segmentId else None
     if segment is None:
-        raise SceneError("The segment is not in the segmentation any more. Select another one, or create one.")
+        raise SceneError(_("The segment is not in the segmentation any more. Select another one, or create one."))
     return segment
 
 

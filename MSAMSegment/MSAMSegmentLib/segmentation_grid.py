@@ -14,6 +14,7 @@ from MSAMSegmentLib.errors import SceneError
 from MSAMSegmentLib.grids import Grid, Matrix, Triple, inverse, matrix_of, vtk_matrix
 from MSAMSegmentLib.scans import Scan
 from MSAMSegmentLib.transforms import between
+from MSAMSegmentLib.translation import tr as _
 
 LABELMAP = "Binary labelmap"
 
@@ -53,7 +54,7 @@ def segmentationGrid(segmentationNode: Any) -> Grid:
     checkSource(segmentationNode)
     grid = _grid(_stated(segmentationNode))
     if grid is None:
-        raise SceneError("The segmentation has no grid of voxels yet. Choose the input volume it belongs to.")
+        raise SceneError(_("The segmentation has no grid of voxels yet. Choose the input volume it belongs to."))
     return grid
 
 
@@ -65,14 +66,16 @@ def checkSource(segmentationNode: Any) -> None:
     """
     segmentation = segmentationNode.GetSegmentation() if segmentationNode is not None else None
     if segmentation is None:
-        raise SceneError("There is no segmentation. Create one, or choose one.")
+        raise SceneError(_("There is no segmentation. Create one, or choose one."))
     if (
         segmentation.GetSourceRepresentationName()
         != slicer.vtkSegmentationConverter.GetBinaryLabelmapRepresentationName()
     ):
         raise SceneError(
-            "The segmentation is made of surfaces instead of voxels. Make binary labelmap its source representation "
-            "in the module Segmentations, or choose another segmentation."
+            _(
+                "The segmentation is made of surfaces instead of voxels. Make binary labelmap its source "
+                "representation in the module Segmentations, or choose another segmentation."
+            )
         )
 
 

@@ -19,6 +19,7 @@ from MSAMSegmentLib.segment_masks import readMask, segmentOf
 from MSAMSegmentLib.segment_voxels import SegmentVoxels
 from MSAMSegmentLib.segmentation_grid import ensureGeometry, segmentationGrid
 from MSAMSegmentLib.transforms import between
+from MSAMSegmentLib.translation import tr as _
 
 __all__ = [
     "ensureGeometry",
@@ -66,8 +67,10 @@ def writeMask(
     segmentOf(segmentationNode, segmentId)
     if isLocked(segmentationNode, segmentId):
         raise SceneError(
-            "The selected segment is marked as completed, so it is not changed. Set its status to In progress, or "
-            "select another segment."
+            _(
+                "The selected segment is marked as completed, so it is not changed. Set its status to In progress, "
+                "or select another segment."
+            )
         )
     change = changed(before, shifted(after, (0, 0, 0), grid.shapeIjk))
     current = readMask(segmentationNode, segmentId)
@@ -137,7 +140,7 @@ def shareBeyond(mask: Mask, scan: Scan, segmentationNode: Any) -> float:
     corners = np.array(list(itertools.product(*((start, stop - 1) for start, stop in mask.box))))
     if not mask.voxels.any() or _inside(grid, geometry.transform(matrix, corners)).all():
         return 0.0
-    places = np.argwhere(mask.voxels)[:, ::-1] + [start for start, _ in mask.box]
+    places = np.argwhere(mask.voxels)[:, ::-1] + [start for start, _stop in mask.box]
     return float(1 - _inside(grid, geometry.transform(matrix, places)).mean())
 
 

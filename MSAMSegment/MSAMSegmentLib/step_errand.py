@@ -27,6 +27,7 @@ from MSAMSegmentLib.engine_link import EngineLink
 from MSAMSegmentLib.errand import Errand
 from MSAMSegmentLib.failures import Failure
 from MSAMSegmentLib.known_volume import Identities, Known
+from MSAMSegmentLib.translation import tr as _
 from MSAMSegmentLib.transport import Answer, Transport
 from MSAMSegmentLib.volume_upload import VolumeUpload
 
@@ -151,7 +152,7 @@ class StepErrand(Errand):
         self.hold(self._identities.find(self._transport, self._scan, self._identified, self._fail, self._tellOfReading))
 
     def _tellOfReading(self, fraction: float) -> None:
-        self._callbacks.onProgress(0.0, f"Reading through the scan ({fraction:.0%})")
+        self._callbacks.onProgress(0.0, _("Reading through the scan ({fraction:.0%})").format(fraction=fraction))
 
     def _identified(self, known: Known) -> None:
         self._known = known
@@ -192,7 +193,9 @@ class StepErrand(Errand):
         # It may not have begun, or have ended just now; the answer to the step itself will tell.
         if answer.status == 200:
             status = read(RunStatus, answer, self._endpoint)
-            words = f"{status.words} ({status.ahead} before it)" if status.ahead else status.words
+            words = status.words
+            if status.ahead:
+                words = _("{words} ({count} before it)").format(words=words, count=status.ahead)
             self._callbacks.onProgress(self._begin + (1 - self._begin) * status.fraction, words)
         self.hold(self._transport.callLater(POLL_SECONDS, self._look), "looking")
 
@@ -219,7 +222,9 @@ class StepErrand(Errand):
     def _upload(self, error: MsamError) -> None:
         self._uploads += 1
         if self._uploads > MOST_UPLOADS:
-            self._fail(ServiceError("The engine forgets the scan again and again; its memory may be too small for it."))
+            self._fail(
+                ServiceError(_("The engine forgets the scan again and again; its memory may be too small for it."))
+            )
             return
         assert self._endpoint is not None
         assert self._known is not None
@@ -244,7 +249,7 @@ class StepErrand(Errand):
             self._lost(answer)
         elif code is not None and code.worth_a_retry and self._busy < MOST_BUSY:
             self._busy += 1
-            self._callbacks.onProgress(self._begin, "The engine is busy; trying again")
+            self._callbacks.onProgress(self._begin, _("The engine is busy; trying again"))
             pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** (self._busy - 1))
             self.hold(self._transport.callLater(pause, self._await))
         else:
@@ -262,13 +267,13 @@ class StepErrand(Errand):
             self._link.report(error)
             self._fail(error if self._link.isRemote else ServiceError(_ENDS_AGAIN))
             return
-        self._callbacks.onProgress(0.0, "The connection to the engine broke; trying again")
+        self._callbacks.onProgress(0.0, _("The connection to the engine broke; trying again"))
         pause = FIRST_PAUSE * 2**self._losses if self._link.isRemote else HEARING_SECONDS
         self.hold(self._transport.callLater(pause, self._again))
 
     def _again(self) -> None:
         if self._link.state == "stopped":
-            self._fail(ServiceError("The engine was stopped before it had answered."))
+            self._fail(ServiceError(_("The engine was stopped before it had answered.")))
             return
         if self._lossesHere > 1 and not self._link.isRemote and self._link.endpoint is self._endpoint:
             # It runs, as far as anybody knows, and yet does not answer.
@@ -276,7 +281,7 @@ class StepErrand(Errand):
         self._await()
 
 
-_ENDS_AGAIN = (
+_ENDS_AGAIN = _(
     "The engine ended again and again while it worked on this. Its log tells more; too little free memory is the most "
     "likely reason."
 )

@@ -11,6 +11,7 @@ from msam.protocol.steps import StepReply
 from MSAMSegmentLib.engine_link import EngineLink
 from MSAMSegmentLib.known_volume import Identities
 from MSAMSegmentLib.step_errand import StepCallbacks, StepErrand, StepSpec
+from MSAMSegmentLib.translation import tr as _
 from MSAMSegmentLib.transport import Transport
 
 if TYPE_CHECKING:
@@ -127,4 +128,4 @@ class StepRunner:
 
 
 def _cancelled() -> Cancelled:
-    return Cancelled("The run was cancelled. The points and the mask are as they were before it.")
+    return Cancelled(_("The run was cancelled. The points and the mask are as they were before it."))

@@ -31,13 +31,14 @@ from MSAMSegmentLib.stepping import (
     stillFits,
     visible,
 )
+from MSAMSegmentLib.translation import tr as _
 from MSAMSegmentLib.volume_identity import identityOf, withoutState
 from MSAMSegmentLib.voxel_stamp import alike
 from MSAMSegmentLib.wants import Run, Want
 from MSAMSegmentLib.wording import describePoints
 from MSAMSegmentLib.worked_segmentation import WorkedSegmentation
 
-PLACE_POSITIVE = "Click on the lesion: a positive point is needed."
+PLACE_POSITIVE = _("Click on the lesion: a positive point is needed.")
 
 
 class StepsUnderWay:
@@ -108,7 +109,7 @@ class StepsUnderWay:
             return
         self._wants.clear()
         self._abandon()
-        self._say("Cancelled. The points are kept; the next click or another try sends them again.")
+        self._say(_("Cancelled. The points are kept; the next click or another try sends them again."))
 
     def forget(self, node: Any, segmentId: str | None = None) -> None:
         """A volume, a segmentation or a segment goes away: what has to do with it ends without a word."""
@@ -222,7 +223,7 @@ class StepsUnderWay:
             run.want.iterations, run.want.lastAnswer = 0 if isSame else run.want.iterations - 1, mask
             if isSame:
                 self._endIfAnswered(want)
-                self._say("Refining does not change the mask any more.")
+                self._say(_("Refining does not change the mask any more."))
                 return
         header = reply.header
         after = afterAnswer(record, run.ask, reply.state, header.quality, identityOf(run.scan))
@@ -242,8 +243,11 @@ class StepsUnderWay:
             self._onRefined(run.want)
         self._endIfAnswered(want)
         beyond = shareBeyond(reply.mask, run.scan, want.work.node)
-        cut = f" {beyond:.0%} of it lies beyond the grid of the segmentation and was left out." if beyond else ""
-        self._say(header.message + cut)
+        said = header.message
+        if beyond:
+            cut = _("{share:.0%} of it lies beyond the grid of the segmentation and was left out.")
+            said += " " + cut.format(share=beyond)
+        self._say(said)
         self._tell(LogicEvent.RESULT, LogicEvent.HISTORY)
 
     def _look(self, want: Want) -> bool:
@@ -255,7 +259,7 @@ class StepsUnderWay:
 
     def _write(self, want: Want, mask: Mask, record: SegmentRecord, kind: StepKind) -> None:
         answered = visible(want.work.record(want.segmentId).answered)
-        words = "refinement" if kind == StepKind.REFINEMENT else describePoints(answered, visible(record.answered))
+        words = _("refinement") if kind == StepKind.REFINEMENT else describePoints(answered, visible(record.answered))
         want.work.write(want.segmentId, mask, record, kind, words, self._options(), want.volume)
 
     def _failed(self, run: Run, error: MsamError) -> None:
@@ -298,8 +302,9 @@ class StepsUnderWay:
 
     def _title(self, run: Run) -> str:
         if not run.isRefinement:
-            return "Segmenting"
-        return f"Refining {run.want.wanted - run.want.iterations + 1} of {run.want.wanted}"
+            return _("Segmenting")
+        wanted = run.want.wanted
+        return _("Refining {number} of {count}").format(number=wanted - run.want.iterations + 1, count=wanted)
 
     def _say(self, words: str, fraction: float | None = None) -> None:
         status = Status(words, fraction, self.isBusy, self.isBusy)

@@ -10,6 +10,7 @@ import vtk
 
 from MSAMSegmentLib.errors import SceneError
 from MSAMSegmentLib.grids import Matrix, matrix_of
+from MSAMSegmentLib.translation import tr as _
 
 
 def between(fromNode: Any, toNode: Any) -> Matrix:
@@ -24,7 +25,9 @@ def between(fromNode: Any, toNode: Any) -> Matrix:
     matrix = vtk.vtkMatrix4x4()
     if not slicer.vtkMRMLTransformNode.GetMatrixTransformBetweenNodes(source, target, matrix):
         raise SceneError(
-            "The segmentation and the input volume are under different transforms, and one of them is not linear. "
-            "Put both under the same transform, or harden the transform (Data module)."
+            _(
+                "The segmentation and the input volume are under different transforms, and one of them is not linear. "
+                "Put both under the same transform, or harden the transform (Data module)."
+            )
         )
     return matrix_of(matrix)

@@ -40,7 +40,7 @@ class Answer:
     Attributes:
         status: of HTTP; 0 when there was no answer at all.
         body: of the answer; b"" without one.
-        failure: why there was no answer, for people; "" when there was one, whatever its status.
+        failure: why there was no answer, one of `failures.Failure`; "" when there was one, whatever its status.
     """
 
     status: int

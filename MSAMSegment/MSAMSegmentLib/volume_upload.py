@@ -13,6 +13,7 @@ from msam.protocol.problems import ProtocolError, ServiceError
 from MSAMSegmentLib.engine_exchange import read, requestTo
 from MSAMSegmentLib.errand import Errand
 from MSAMSegmentLib.known_volume import Known
+from MSAMSegmentLib.translation import tr as _
 from MSAMSegmentLib.transport import Answer, Transport
 
 # A part over a slow line.
@@ -67,7 +68,7 @@ class VolumeUpload(Errand):
         described = self._known.description
         message = SharedVolume(lent.address, described.dtype, described.shape, described.ijk_to_ras, described.modality)
         where = path(names.VOLUME_SHARED, volume=self._known.identity)
-        self._onProgress(0.0, "Handing the scan to the engine")
+        self._onProgress(0.0, _("Handing the scan to the engine"))
         self._put(where, records.encode(message), names.JSON, self._lentAnswered)
         return True
 
@@ -99,10 +100,10 @@ class VolumeUpload(Errand):
             self._onDone()
             return
         if not status.missing:
-            self._onError(ServiceError("The scan did not arrive as a whole; try again."), Answer(200))
+            self._onError(ServiceError(_("The scan did not arrive as a whole; try again.")), Answer(200))
             return
         part = status.missing[0]
-        self._onProgress(1 - len(status.missing) / total, "Uploading the scan")
+        self._onProgress(1 - len(status.missing) / total, _("Uploading the scan"))
         packed = volumes.pack_part(self._known.description, self._known.data, part)
         where = path(names.VOLUME_PART, volume=self._known.identity, part=part)
         self._put(where, packed, names.BINARY, lambda answer: self._partAnswered(answer, len(status.missing), total))
@@ -111,7 +112,7 @@ class VolumeUpload(Errand):
         try:
             status = read(UploadStatus, answer, self._endpoint)
             if not status.complete and len(status.missing) >= missing:
-                raise ServiceError("The engine does not take the scan in; try again.")
+                raise ServiceError(_("The engine does not take the scan in; try again."))
         except MsamError as error:
             self._onError(error, answer)
         else:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from MSAMSegmentLib.points import Point
+from MSAMSegmentLib.translation import tr as _
 
 
 def describePoints(before: Sequence[Point], after: Sequence[Point]) -> str:
@@ -16,14 +17,14 @@ def describePoints(before: Sequence[Point], after: Sequence[Point]) -> str:
     changed = [(old[name], point) for name, point in new.items() if name in old and old[name] != point]
     match len(added), len(removed), len(changed):
         case 1, 0, 0:
-            return "positive point" if added[0].positive else "negative point"
+            return _("positive point") if added[0].positive else _("negative point")
         case count, 0, 0 if count:
-            return f"{count} points"
+            return _("{count} points").format(count=count)
         case 0, 1, 0:
-            return "removed point"
+            return _("removed point")
         case 0, count, 0 if count:
-            return f"{count} removed points"
+            return _("{count} removed points").format(count=count)
         case 0, 0, 1:
             was, now = changed[0]
-            return "moved point" if was.positive == now.positive else "flipped point"
-    return "points"
+            return _("moved point") if was.positive == now.positive else _("flipped point")
+    return _("points")

@@ -19,6 +19,7 @@ from MSAMSegmentLib.segment_record import SegmentRecord
 from MSAMSegmentLib.segmentation_grid import segmentationGrid
 from MSAMSegmentLib.segments import readMask, writeMask
 from MSAMSegmentLib.stepping import afterHandEdit, isUnanswered, withoutUnanswered
+from MSAMSegmentLib.translation import tr as _
 from MSAMSegmentLib.volume_identity import onVolume
 from MSAMSegmentLib.voxel_stamp import alike, isStamped, isUntouched, stamp
 
@@ -122,7 +123,7 @@ class WorkedSegmentation:
         self.settleOnGrid()
         masks = {each: readMask(self.node, each) for each in self._masks if self.hasSegment(each)}
         steps = self.history.travelled({each: self._masks[each] for each in masks}, masks)
-        for _ in range(abs(steps)):
+        for _number in range(abs(steps)):
             step = self.history.undo() if steps < 0 else self.history.redo()
             record = step.before if steps < 0 else step.after
             self._records[step.segmentId] = self._withNewer(record, self.record(step.segmentId))
@@ -178,7 +179,7 @@ class WorkedSegmentation:
             return
         if before.volumeIdentity:
             kept = withoutUnanswered(before)
-            step = Step(segmentId, NOTHING, kept, withoutUnanswered(after), StepKind.HAND_EDIT, "other scan")
+            step = Step(segmentId, NOTHING, kept, withoutUnanswered(after), StepKind.HAND_EDIT, _("other scan"))
             self.history.push(step)
         self.keep(segmentId, after)
 
@@ -319,7 +320,7 @@ class WorkedSegmentation:
         return True
 
     def _noteHandEdit(self, segmentId: str, found: Mask) -> None:
-        self._noteOthersMask(segmentId, found, StepKind.HAND_EDIT, "edit by hand")
+        self._noteOthersMask(segmentId, found, StepKind.HAND_EDIT, _("edit by hand"))
 
     def _noteOthersMask(self, segmentId: str, mask: Mask, kind: StepKind, description: str) -> None:
         """A step that did not come from the points of the segment; they go on from the mask that it led to."""
@@ -338,7 +339,7 @@ class WorkedSegmentation:
             self._adopt(segmentId, was)
         elif not alike(was, self._masks[segmentId]):
             self._noteHandEdit(segmentId, was)
-        self._noteOthersMask(segmentId, now, StepKind.TAKEN, "taken voxels")
+        self._noteOthersMask(segmentId, now, StepKind.TAKEN, _("taken voxels"))
 
     def _writeVoxels(
         self, segmentId: str, mask: Mask, options: WriteOptions, volumeNode: slicer.vtkMRMLScalarVolumeNode | None

@@ -74,12 +74,12 @@ class ClickingSection(Section):
         )
         allow(
             ui.undoButton,
-            self._step(_("Takes back: {step}. ({key})"), logic.undoDescription, shortcuts.UNDO),
+            _("Takes back: {step}. ({key})").format(step=logic.undoDescription, key=shortcuts.UNDO),
             "" if logic.canUndo else _("There is nothing to take back."),
         )
         allow(
             ui.redoButton,
-            self._step(_("Makes again: {step}. ({key})"), logic.redoDescription, shortcuts.REDO),
+            _("Makes again: {step}. ({key})").format(step=logic.redoDescription, key=shortcuts.REDO),
             "" if logic.canRedo else _("There is nothing to make again."),
         )
         ui.previewWidget.visible = logic.isPreviewing
@@ -106,10 +106,6 @@ class ClickingSection(Section):
             self.attempt(lambda: self.logic.startPlacing(positive))
         elif self.logic.placing is positive:
             self.attempt(self.logic.stopPlacing)
-
-    @staticmethod
-    def _step(words: str, step: str, key: str) -> str:
-        return words.format(step=step, key=key)
 
 
 def _light(button: Any, isOn: bool) -> None:

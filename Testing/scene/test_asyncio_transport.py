@@ -10,6 +10,7 @@ from transport_checks import TransportChecks
 
 from MSAMSegmentLib.asyncio_transport import AsyncioTransport
 from MSAMSegmentLib.errors import SceneError
+from MSAMSegmentLib.failures import Failure
 from MSAMSegmentLib.transport import Request
 
 
@@ -37,4 +38,4 @@ def test_in_a_loop_that_runs_anyway_callbacks_come_from_that_loop():
         await asyncio.sleep(0.05)
         return told
 
-    assert asyncio.run(main()) == ["timer", "nothing listens at that address"]
+    assert asyncio.run(main()) == ["timer", Failure.NOTHING_LISTENS]

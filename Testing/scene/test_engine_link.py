@@ -12,7 +12,7 @@ from stand_in_engine import StandInTransport
 
 from msam.engine_process.machine import MOST_RESTARTS, START_SECONDS, STOP_SECONDS
 from msam.protocol.names import VERSION
-from MSAMSegmentLib import engine_environment
+from MSAMSegmentLib import engine_environment, failures
 from MSAMSegmentLib.engine_link import EngineLink
 from MSAMSegmentLib.errors import SceneError
 from MSAMSegmentLib.failures import Failure
@@ -228,7 +228,7 @@ def test_every_way_in_which_a_host_cannot_be_reached_has_its_words(there, transp
     transport.unreachable[HOST] = failure
     well, words = examined(there, transport)
     assert not well
-    assert words.startswith(f"The engine at {HOST} cannot be reached: {failure}. ")
+    assert words.startswith(f"The engine at {HOST} cannot be reached: {failures.words(failure)}. ")
     assert words.endswith(".")
     assert there.state == "failed"
 
@@ -240,6 +240,7 @@ def test_the_ways_differ_in_their_words(there, transport):
         transport.unreachable[HOST] = failure
         said.add(examined(there, transport)[1])
     assert len(said) == len(Failure)
+    assert set(Failure) == set(failures.WORDS) == set(failures.ADVICE)
 
 
 def test_a_wrong_key_is_told(there: EngineLink, transport: StandInTransport):

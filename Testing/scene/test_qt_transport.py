@@ -31,7 +31,7 @@ step_run = importlib.import_module("MSAMSegmentLib.step_run")
 
 LIBRARY = Path(__file__).parents[2] / "MSAMSegment" / "MSAMSegmentLib"
 SIGNAL = re.compile(r"[a-zA-Z]+\(.*\)")
-FILES = ("qt_transport", "qt_exchange", "qt_process")
+TRANSPORT = "MSAMSegmentLib.qt_transport"
 # Which class of Qt is behind a name of the sources that is not `qt.` itself.
 BEHIND = {
     "_manager": "qt.QNetworkAccessManager",
@@ -50,11 +50,9 @@ def qt_module(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     application = QtCore.QCoreApplication.instance() or QtCore.QCoreApplication([])
     monkeypatch.setitem(sys.modules, "qt", qt_manners.module())
     monkeypatch.setattr(slicer, "app", SimpleNamespace(processEvents=application.processEvents), raising=False)
-    for name in FILES:
-        sys.modules.pop(f"MSAMSegmentLib.{name}", None)
+    sys.modules.pop(TRANSPORT, None)
     yield sys.modules["qt"]
-    for name in FILES:
-        sys.modules.pop(f"MSAMSegmentLib.{name}", None)
+    sys.modules.pop(TRANSPORT, None)
 
 
 class TestQtTransport(TransportChecks):
@@ -63,7 +61,7 @@ class TestQtTransport(TransportChecks):
     @pytest.fixture
     def transport(self, qt_module: Any) -> Iterator[Any]:
         """A transport in an application that has nothing else to do."""
-        transport = importlib.import_module("MSAMSegmentLib.qt_transport").QtTransport()
+        transport = importlib.import_module(TRANSPORT).QtTransport()
         yield transport
         transport.close()
         transport.runUntil(lambda: False, 0.02)
@@ -93,10 +91,9 @@ def members(shared: Path) -> dict[str, Any]:
     return json.loads((shared / "slicer-api" / "runtime-members.json").read_text())
 
 
-@pytest.mark.parametrize("name", FILES)
-def test_every_member_of_qt_that_is_used_is_there_in_slicer(members: dict[str, Any], name: str):
+def test_every_member_of_qt_that_is_used_is_there_in_slicer(members: dict[str, Any]):
     used = set()
-    for node in ast.walk(ast.parse((LIBRARY / f"{name}.py").read_text("utf-8"))):
+    for node in ast.walk(ast.parse((LIBRARY / "qt_transport.py").read_text("utf-8"))):
         if isinstance(node, ast.Attribute):
             used |= _members_of(node)
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and SIGNAL.fullmatch(node.value):
@@ -128,7 +125,7 @@ def _members_of(node: ast.Attribute) -> set[tuple[str, str]]:
 
 
 def test_the_real_engine_is_started_and_answers_a_click_over_qt(qt_module: Any, volumeNode: Any) -> None:
-    transport = importlib.import_module("MSAMSegmentLib.qt_transport").QtTransport()
+    transport = importlib.import_module(TRANSPORT).QtTransport()
     link = EngineLink(transport)
     link.useThisComputer(sys.executable, "compact", "cpu")
     outcomes: list[Any] = []

@@ -14,6 +14,7 @@ from msam.protocol import masks, volumes
 from msam.protocol.problems import ProtocolError
 from msam.protocol.steps import ClickRecord
 from MSAMSegmentLib import known_volume, volume_upload
+from MSAMSegmentLib.failures import Failure
 from MSAMSegmentLib.scans import Scan
 
 # The way of one step
@@ -136,7 +137,7 @@ def test_an_upload_that_broke_off_goes_on_where_it_was(remote: Bench):
     remote.transport.service.abandon()
     waiting, remote.transport._open = remote.transport._open, []
     for answered in waiting:
-        answered(SimpleNamespace(status=0, body=b"", failure="the connection broke"))
+        answered(SimpleNamespace(status=0, body=b"", failure=Failure.LOST))
     remote.finish()
     assert "only" in remote.replies
     sent = [line[-1] for line in remote.asked if "parts" in line]
