@@ -52,6 +52,23 @@ def test_the_best_quality_wins_and_near_ties_go_to_the_finer(
     assert zoom.choose(offered) is offered[chosen]
 
 
+@pytest.mark.parametrize(
+    ("sees_mask", "before", "after", "kept"),
+    [
+        (True, 0.7, 0.8, True),
+        (True, 0.7, 0.72, False),  # less than the prediction is off by
+        (True, 0.7, 0.6, False),
+        (True, 0.0, 0.01, True),  # of a mask given by hand the model has not said anything yet
+        (False, 0.7, 0.6, True),  # a head that does not see the mask cannot judge it
+    ],
+)
+def test_a_refinement_is_kept_when_the_predicted_quality_clearly_rises(
+    sees_mask: bool, before: float, after: float, kept: bool
+) -> None:
+    config = small_config(quality_sees_mask=sees_mask)
+    assert zoom.is_worth_keeping(config, *answers(before, after)) is kept
+
+
 def test_the_ladder_starts_with_the_models_spacings_and_ends_where_all_is_covered() -> None:
     volume = noise((300, 200, 100), np.diag([0.5, 0.5, 2.0, 1.0]))  # at most 200 mm long
     assert zoom.ladder(volume, small_config()) == (None, 1.0, 2.0, 4.0, 8.0, 16.0)

@@ -182,7 +182,7 @@ def _decode(
             run.report(0.0, f"Refining: {number + 1} of {iterations}")
             before = answer
             answer, steps = next_look(looker, before, _up_to_last_inside(looker, before, order)), steps + 1
-        if zoom.is_worse(looker.config, before, answer):
+        if not zoom.is_worth_keeping(looker.config, before, answer):
             answer = before
             break
         if answer.region == before.region and np.array_equal(answer.logits > 0, before.logits > 0):

@@ -22,6 +22,9 @@ Floats = npt.NDArray[np.float64]
 
 # Qualities that differ by less than this are alike; the finer region is taken then.
 ALIKE = 0.01
+# A refinement counts as better from this gain in predicted quality on: less is within what the prediction is off by,
+# and made masks worse on average (model card).
+GAIN = 0.06
 # A point is well inside a region when this share of the region's width lies between it and each side.
 MARGIN = 1 / 16
 # A window of a large object counts when it keeps at least this share of what was known before as the object.
@@ -70,12 +73,13 @@ def choose(answers: Sequence[Answer]) -> Answer:
     return next(answer for answer in candidates if answer.quality >= best - ALIKE)
 
 
-def is_worse(config: ModelConfig, before: Answer, refined: Answer) -> bool:
-    """Whether a refinement without a new click is not worth keeping, as far as the model can judge its masks.
+def is_worth_keeping(config: ModelConfig, before: Answer, refined: Answer) -> bool:
+    """Whether a refinement without a new click makes the mask better, as far as the model can judge its masks.
 
     A mask given by hand comes with a quality of 0, so that the first step from it is always kept.
     """
-    return config.quality_sees_mask and refined.quality < before.quality
+    by_hand = before.quality == 0
+    return by_hand or not config.quality_sees_mask or refined.quality >= before.quality + GAIN
 
 
 def touches_border(volume: Volume, region: Region, logits: Float32) -> bool:
