@@ -35,7 +35,7 @@ from MSAMSegmentLib.translation import tr as _
 from MSAMSegmentLib.volume_identity import identityOf, withoutState
 from MSAMSegmentLib.voxel_stamp import alike
 from MSAMSegmentLib.wants import Run, Want
-from MSAMSegmentLib.wording import describePoints
+from MSAMSegmentLib.wording import describeAnswer, describePoints
 from MSAMSegmentLib.worked_segmentation import WorkedSegmentation
 
 PLACE_POSITIVE = _("Click on the lesion: a positive point is needed.")
@@ -225,14 +225,14 @@ class StepsUnderWay:
                 self._endIfAnswered(want)
                 self._say(_("Refining does not change the mask any more."))
                 return
-        header = reply.header
+        header, said = reply.header, describeAnswer(reply.mask, reply.header.quality)
         after = afterAnswer(record, run.ask, reply.state, header.quality, identityOf(run.scan))
         self._write(want, mask, after, StepKind.REFINEMENT if run.isRefinement else StepKind.POINTS)
         self.lastResult = Result(
             segmentId=want.segmentId,
             quality=header.quality,
             seconds=self._now() - run.startedAt,
-            message=header.message,
+            message=said,
             iterations=header.iterations,
             modelName=header.model,
             deviceName=header.device,
@@ -243,7 +243,6 @@ class StepsUnderWay:
             self._onRefined(run.want)
         self._endIfAnswered(want)
         beyond = shareBeyond(reply.mask, run.scan, want.work.node)
-        said = header.message
         if beyond:
             cut = _("{share:.0%} of it lies beyond the grid of the segmentation and was left out.")
             said += " " + cut.format(share=beyond)

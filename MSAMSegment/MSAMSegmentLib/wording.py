@@ -1,9 +1,10 @@
-"""What the buttons for undo and redo say a step did."""
+"""What is said of a step: by the buttons for undo and redo of what it did, by the status line of what came of it."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+from msam.protocol.masks import Mask
 from MSAMSegmentLib.points import Point
 from MSAMSegmentLib.translation import tr as _
 
@@ -28,3 +29,22 @@ def describePoints(before: Sequence[Point], after: Sequence[Point]) -> str:
             was, now = changed[0]
             return _("moved point") if was.positive == now.positive else _("flipped point")
     return _("points")
+
+
+def describeAnswer(mask: Mask, quality: float) -> str:
+    """What came back, in a sentence or two.
+
+    Made here and not taken from the engine, which speaks English only.
+
+    Args:
+        mask: as the engine made it.
+        quality: the predicted intersection over union, 0 to 1.
+    """
+    voxels = int(mask.voxels.sum())
+    if not voxels:
+        return _(
+            "The mask is empty: the model found nothing at these points. "
+            "Place a positive point nearer to the middle of the lesion, or remove negative ones."
+        )
+    words = _("The mask has {voxels:,} voxels; the model expects it to overlap the truth by {quality:.0%}.")
+    return words.format(voxels=voxels, quality=quality)

@@ -25,6 +25,8 @@ def test_a_click_makes_a_segment_with_a_ball_around_it(logic: MSAMSegmentLogic) 
     assert np.allclose((i.mean(), j.mean(), k.mean()), (30, 25, 20), atol=0.5)
     assert logic.lastResult.segmentId == logic.selectedSegment
     assert not logic.lastResult.isEmpty
+    assert logic.lastResult.message.startswith(f"The mask has {voxels(logic).sum():,} voxels; the model expects")
+    assert logic.status.words == logic.lastResult.message
     assert not logic.isBusy
     assert logic.lastError == ""
 

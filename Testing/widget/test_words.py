@@ -11,12 +11,14 @@ import types
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 import pytest
 from source_reading import MODULE
 from stand_in_engine import StandInTransport
 
 from msam.engine_process.endpoint import Endpoint
 from msam.errors import MsamError
+from msam.protocol.masks import EMPTY, cropped
 
 SOURCES = (
     MODULE / "MSAMSegment.py",
@@ -214,6 +216,14 @@ def test_why_an_engine_cannot_be_reached_is_translated_in_all_its_parts(abroad) 
         "engine_exchange~The engine at https://gpu.example.org:8423 cannot be reached: failures~the connection broke. "
         "failures~Try again; if it happens again, look at the log of the engine."
     )
+
+
+def test_what_came_of_a_click_is_told_in_the_language_of_the_application(abroad) -> None:
+    wording = importlib.import_module("MSAMSegmentLib.wording")
+    assert wording.describeAnswer(cropped(np.ones((30, 5, 10))), 0.834) == (
+        "wording~The mask has 1,500 voxels; the model expects it to overlap the truth by 83%."
+    )
+    assert wording.describeAnswer(EMPTY, 0.0).startswith("wording~The mask is empty: ")
 
 
 def test_what_the_scene_side_puts_into_the_scene_is_translated_and_found_again(abroad, scene, volumeNode) -> None:
