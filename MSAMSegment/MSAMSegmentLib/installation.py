@@ -2,7 +2,7 @@
 
     findInterpreter(transport, chosen, onDone)      # somewhere there may be a Python that has it all
     plan = planFor(result)                          # what the one that was asked lacks
-    Installer(plan, ask, progress).run()            # installs that; begun again, it goes on where it ended
+    Installer(transport, python, plan, ask, onProgress, onEnd).start()      # begun again, it goes on where it ended
 
 PyTorch comes through Slicer's extension "PyTorch", which knows the build that fits the computer.
 """
@@ -10,19 +10,21 @@ PyTorch comes through Slicer's extension "PyTorch", which knows the build that f
 from __future__ import annotations
 
 import importlib
+import importlib.util
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from subprocess import CalledProcessError
 from typing import Any
 
 import slicer
 
-from msam.errors import Cancelled
+from msam.errors import Cancelled, MsamError
 from MSAMSegmentLib.errors import SceneError
+from MSAMSegmentLib.install_plan import InstallPlan, megabytesOf, planFor, questionFor, titleOf
 from MSAMSegmentLib.interpreters import Candidate, ProbeResult, candidates, findInterpreter, probe
+from MSAMSegmentLib.package_run import PackageRun
 from MSAMSegmentLib.package_versions import installed_versions
 from MSAMSegmentLib.requirements import REQUIREMENTS, TORCH, Requirement
 from MSAMSegmentLib.translation import tr as _
+from MSAMSegmentLib.transport import Transport
 
 __all__ = [
     "REQUIREMENTS",
@@ -39,14 +41,11 @@ __all__ = [
 ]
 
 REQUESTER = "MSAMSegment"
-
-# About what is downloaded, in MB, with all that comes along.
-MEGABYTES = {"fastapi": 3, "uvicorn": 1, "safetensors": 1, "zstandard": 6, "SimpleITK": 53, "numpy": 17, "torch": 200}
-UNKNOWN_MEGABYTES = 5
-TORCH_WITH_CUDA = "3 GB"
-
-# Slicer is built with these and uses them itself: another version in their place breaks Slicer.
-PART_OF_SLICER = ("numpy", "SimpleITK")
+# What the extension "PyTorch" chooses the build of PyTorch with, and installs first.
+CHOOSER, CHOOSER_MODULE = "light-the-torch>=0.5", "light_the_torch"
+# Of a package's part of the bar, what downloads can fill; the sizes are estimates, and unpacking comes after.
+MOST_OF_DOWNLOADS = 0.9
+MEGABYTE = 1_000_000
 
 NO_EXTENSION = _(
     'PyTorch is missing, and the extension "PyTorch" that installs it is not there. Open the Extensions Manager (menu '
@@ -55,161 +54,166 @@ NO_EXTENSION = _(
 TRY_AGAIN = _("What was installed before stays; try again to go on from there.")
 
 
-@dataclass(frozen=True)
-class InstallPlan:
-    """What a Python lacks, and whether that can be installed.
-
-    Attributes:
-        packages: that are missing or too old, without PyTorch.
-        torch: PyTorch, if that is missing or too old.
-        obstacle: why nothing can be installed, as a sentence; "" when it can.
-    """
-
-    packages: tuple[Requirement, ...]
-    torch: Requirement | None = None
-    obstacle: str = ""
-
-    @property
-    def isTorchMissing(self) -> bool:
-        """Whether PyTorch is among what is missing."""
-        return self.torch is not None
-
-    @property
-    def requirements(self) -> tuple[Requirement, ...]:
-        """All of it, in the order in which it is installed."""
-        return self.packages if self.torch is None else (*self.packages, self.torch)
-
-    @property
-    def megabytes(self) -> int:
-        """About how much is downloaded, without a graphics card."""
-        return sum(map(megabytesOf, self.requirements))
-
-    @property
-    def question(self) -> str:
-        """What the user is asked before anything is downloaded; "" when nothing is missing."""
-        return _question(self.requirements, self.torch)
-
-
-def megabytesOf(requirement: Requirement) -> int:
-    """About how much is downloaded for a package, in MB, without a graphics card."""
-    return MEGABYTES.get(requirement.name, UNKNOWN_MEGABYTES)
-
-
-def planFor(result: ProbeResult) -> InstallPlan:
-    """What to install so that the Python that was asked can run the engine.
-
-    Only Slicer's own Python is ever changed; the plan for another one says in its `obstacle` what its owner can do.
-    """
-    packages = tuple(each for each in result.missing if each != TORCH)
-    torch = TORCH if TORCH in result.missing else None
-    return InstallPlan(packages, torch, _obstacle(result))
-
-
 class Installer:
-    """Installs what is missing into the Python that this runs in."""
+    """Installs what is missing into the Python of the application, one package after the other.
+
+    Nothing waits for it: downloads take minutes, in which the application goes on. PyTorch is never imported here.
+    """
 
     def __init__(
         self,
+        transport: Transport,
+        python: str,
         plan: InstallPlan,
         ask: Callable[[str], bool],
-        progress: Callable[[float, str], None],
-        isCancelled: Callable[[], bool] = lambda: False,
+        onProgress: Callable[[float, str], None],
+        onEnd: Callable[[MsamError | None], None],
     ) -> None:
-        """Prepares; `run` installs.
+        """Prepares; `start` installs.
 
         Args:
+            transport: that starts processes.
+            python: the program that runs Python as the application does.
             plan: what to install.
             ask: shows a question to the user and tells whether the answer was yes.
-            progress: told the fraction done, 0 to 1, and what is being done.
-            isCancelled: whether the user wants it to stop; asked between packages.
+            onProgress: told the fraction done, 0 to 1, and what is being done.
+            onEnd: told later, once, that all of it is there (None), or why it is not: `Cancelled`, or `SceneError`
+                with what to do. What was installed until then stays.
         """
+        self._transport = transport
+        self._python = python
         self._plan = plan
         self._ask = ask
-        self._progress = progress
-        self._isCancelled = isCancelled
+        self._onProgress = onProgress
+        self._onEnd = onEnd
+        self._waiting: list[Requirement] = []
+        self._torchUtils: Any = None
+        self._run: PackageRun | None = None
+        self._isCancelled = False
+        # In bytes: of all, of the packages that are installed, of the present one's files, and of its file under way.
+        self._total = self._done = self._files = self._file = 0
 
-    def run(self) -> None:
-        """Installs what of the plan is still missing now. Returns when all of it is there.
+    def start(self) -> None:
+        """Asks, and begins to install what of the plan is still missing now.
 
         Raises:
-            Cancelled: the user did not agree, or cancelled; what was installed until then stays.
-            SceneError: it did not work; the text says why, and what to do.
+            Cancelled: the user did not agree.
+            SceneError: it cannot be installed here; the text says why, and what to do.
         """
         if self._plan.obstacle:
             raise SceneError(self._plan.obstacle)
-        missing = _stillMissing(self._plan.requirements)
-        if missing:
-            torchUtils = _torchUtils() if self._plan.torch in missing else None
-            if not self._ask(_question(missing, self._plan.torch)):
-                raise Cancelled(_("Nothing was installed."))
-            self._installAll(missing, torchUtils)
-        self._progress(1.0, _("All that the engine needs is installed."))
+        self._waiting = list(_stillMissing(self._plan.requirements))
+        if self._plan.torch in self._waiting:
+            self._torchUtils = _torchUtils()
+        if self._waiting and not self._ask(questionFor(self._waiting, self._plan.torch)):
+            raise Cancelled(_("Nothing was installed."))
+        self._total = MEGABYTE * sum(map(megabytesOf, self._waiting))
+        self._transport.callLater(0, self._next)
 
-    def _installAll(self, missing: Sequence[Requirement], torchUtils: Any) -> None:
-        total, done = sum(map(megabytesOf, missing)), 0
-        for requirement in missing:
-            words = _("Installing {package} (about {size} MB)")
-            self._progress(done / total, words.format(package=_title(requirement), size=megabytesOf(requirement)))
-            # After it, since it lets the application take notice of what was pressed while a package was installed.
-            if self._isCancelled():
-                raise Cancelled(_("The installation was cancelled.") + " " + TRY_AGAIN)
-            if requirement == self._plan.torch:
-                _installTorch(torchUtils, requirement)
-            else:
-                _installPackage(requirement)
-            if _stillMissing([requirement]):
-                words = _("{package} was installed, but 3D Slicer does not find it. Restart 3D Slicer and try again.")
-                raise SceneError(words.format(package=_title(requirement)))
-            done += megabytesOf(requirement)
+    def cancel(self) -> None:
+        """Ends it, with the package under way where that is another's process. `onEnd` is told when it has ended."""
+        self._isCancelled = True
+        if self._run is not None:
+            self._run.kill()
 
+    def _next(self) -> None:
+        if self._isCancelled:
+            self._onEnd(Cancelled(_("The installation was cancelled.") + " " + TRY_AGAIN))
+            return
+        if not self._waiting:
+            self._onProgress(1.0, _("All that the engine needs is installed."))
+            self._onEnd(None)
+            return
+        self._files = self._file = 0
+        requirement = self._waiting[0]
+        words = _("Installing {package} (about {size} MB)")
+        self._say(words.format(package=titleOf(requirement), size=megabytesOf(requirement)))
+        if requirement != self._plan.torch:
+            self._install(str(requirement), self._installed)
+        elif importlib.util.find_spec(CHOOSER_MODULE) is None:
+            self._install(CHOOSER, self._chooserInstalled)
+        else:
+            self._installTorch(requirement)
 
-def _question(missing: Sequence[Requirement], torch: Requirement | None) -> str:
-    if not missing:
-        return ""
-    lines = "".join(_line(each, each == torch) + "\n" for each in missing)
-    return _(
-        "The engine needs Python packages that are not installed yet:\n\n"
-        "{packages}\n"
-        "They are downloaded from the internet and installed into 3D Slicer's own Python, which all extensions share. "
-        "This can take some minutes. No images are sent anywhere.\n\nInstall them now?"
-    ).format(packages=lines)
+    def _install(self, wanted: str, onEnd: Callable[[int], None]) -> None:
+        packaging = _packaging()
+        if packaging is None:
+            self._start(["pip", "install", wanted], onEnd)
+            return
+        try:
+            packaging.pip_install(
+                [wanted],
+                blocking=False,
+                # Slicer's own would be a second one, beside that of the panel.
+                show_progress=False,
+                requester=REQUESTER,
+                logCallback=print,
+                completedCallback=onEnd,
+            )
+        except (OSError, RuntimeError) as error:  # such as: another extension is installing something just now
+            self._fail(str(error))
 
+    def _start(self, arguments: Sequence[str], onEnd: Callable[[int], None]) -> None:
+        self._run = PackageRun(self._transport, self._python, arguments, self._downloaded, onEnd)
 
-def _line(requirement: Requirement, isTorch: bool) -> str:
-    package, version, size = _title(requirement), requirement.minimum, megabytesOf(requirement)
-    if isTorch:
-        return _(
-            "- {package} {version} or later, about {size} MB (up to {most} where there is an NVIDIA graphics card)"
-        ).format(package=package, version=version, size=size, most=TORCH_WITH_CUDA)
-    return _("- {package} {version} or later, about {size} MB").format(package=package, version=version, size=size)
+    def _chooserInstalled(self, code: int) -> None:
+        importlib.invalidate_caches()
+        if code == 0 and not self._isCancelled:
+            self._installTorch(self._waiting[0])
+        else:
+            self._installed(code)
 
+    def _installTorch(self, requirement: Requirement) -> None:
+        """Runs what the extension "PyTorch" would run, which would wait for it, and import PyTorch here."""
+        arguments = getattr(self._torchUtils, "_getPipInstallArguments", None)
+        wanted = f">={requirement.minimum}"
+        if arguments is not None:
+            self._start([CHOOSER_MODULE, *arguments(None, wanted)], self._installed)
+            return
+        # A version of the extension that does it in another way.
+        try:
+            torch = self._torchUtils().installTorch(askConfirmation=False, torchVersionRequirement=wanted)
+        except Exception as error:  # it runs pip and imports what came of it: there is nothing that cannot go wrong
+            self._fail(str(error))
+        else:
+            self._installed(0 if torch is not None else 1)
 
-def _title(requirement: Requirement) -> str:
-    return "PyTorch" if requirement.name == TORCH.name else requirement.name
+    def _installed(self, code: int) -> None:
+        run, self._run = self._run, None
+        if self._isCancelled:
+            self._next()
+            return
+        if code != 0:
+            ended = _("pip ended with code {code}").format(code=code)
+            self._fail(run.complaint.rstrip(".") if run is not None and run.complaint else ended)
+            return
+        requirement = self._waiting.pop(0)
+        if _stillMissing([requirement]):
+            words = _("{package} was installed, but 3D Slicer does not find it. Restart 3D Slicer and try again.")
+            self._onEnd(SceneError(words.format(package=titleOf(requirement))))
+            return
+        self._done += MEGABYTE * megabytesOf(requirement)
+        self._next()
 
+    def _fail(self, reason: str) -> None:
+        words = _(
+            "{package} could not be installed: {reason}. Check the connection to the internet and the space on the "
+            "disk, and restart 3D Slicer in case an older version is in use; the Python console shows what pip said."
+        ).format(package=titleOf(self._waiting[0]), reason=reason)
+        self._onEnd(SceneError(f"{words} {TRY_AGAIN}"))
 
-def _obstacle(result: ProbeResult) -> str:
-    if result.isComplete:
-        return ""
-    if result.failure:
-        return result.words
-    if not result.candidate.isOwnInterpreter:
-        if result.isTooOld:
-            return result.words + " " + _("Choose another one.")
-        # Without quotes a shell takes ">" for itself.
-        wanted = " ".join(f'"{each}"' for each in result.missing)
-        command = f'"{result.candidate.python}" -m pip install {wanted}'
-        return result.words + " " + _("Install that with:") + " " + command
-    if result.isTooOld:
-        return result.words + " " + _("Install a newer 3D Slicer, or choose another Python.")
-    old = [each for each in result.missing if each.name in PART_OF_SLICER and each.name in result.versions]
-    if old:
-        has = ", ".join(f"{each.name} {result.versions[each.name]}" for each in old)
-        return _(
-            "This 3D Slicer is too old: it comes with {has}, the engine needs {needs}, and another version in its "
-            "place would break Slicer. Install a newer 3D Slicer, or choose another Python."
-        ).format(has=has, needs=", ".join(map(str, old)))
-    return ""
+    def _downloaded(self, file: str, here: int, all_: int) -> None:
+        if here < self._file:  # another file has begun
+            self._files += self._file
+        self._file = here
+        words = _("Installing {package}: {here} of {size} MB of {file}")
+        name, sizes = titleOf(self._waiting[0]), (round(here / MEGABYTE), round(all_ / MEGABYTE))
+        self._say(words.format(package=name, here=sizes[0], size=sizes[1], file=file))
+
+    def _say(self, words: str) -> None:
+        part = MEGABYTE * megabytesOf(self._waiting[0])
+        here = min(self._files + self._file, MOST_OF_DOWNLOADS * part)
+        self._onProgress((self._done + here) / self._total, words)
 
 
 def _stillMissing(requirements: Sequence[Requirement]) -> tuple[Requirement, ...]:
@@ -217,45 +221,18 @@ def _stillMissing(requirements: Sequence[Requirement]) -> tuple[Requirement, ...
     return tuple(each for each in requirements if not each.isMetBy(versions))
 
 
-def _installPackage(requirement: Requirement) -> None:
+def _packaging() -> Any:
+    """Slicer's own way to install packages, from 5.12 on; None before, and in its tests, where it would wait."""
+    if slicer.app.testingEnabled():
+        return None
     try:
-        try:
-            packaging: Any = importlib.import_module("slicer.packaging")
-        except ImportError:  # Slicer 5.10 and before
-            slicer.util.pip_install(str(requirement))
-        else:
-            # Slicer's own progress is a dialog over the window, and with it over the button that cancels.
-            packaging.pip_install([str(requirement)], requester=REQUESTER, show_progress=False)
-    except CalledProcessError as error:
-        words = _(
-            "{package} could not be installed: pip ended with code {code}. Check the connection to the internet and "
-            "the space on the disk; the Python console shows what pip said."
-        ).format(package=requirement.name, code=error.returncode)
-        raise SceneError(f"{words} {TRY_AGAIN}") from error
-    except (OSError, RuntimeError) as error:
-        words = _("{package} could not be installed: {reason}.").format(package=requirement.name, reason=error)
-        raise SceneError(f"{words} {TRY_AGAIN}") from error
+        return importlib.import_module("slicer.packaging")
+    except ImportError:
+        return None
 
 
 def _torchUtils() -> Any:
     try:
-        return importlib.import_module("PyTorchUtils")
+        return importlib.import_module("PyTorchUtils").PyTorchUtilsLogic
     except ImportError as error:
         raise SceneError(NO_EXTENSION) from error
-
-
-def _installTorch(torchUtils: Any, requirement: Requirement) -> None:
-    try:
-        torch = torchUtils.PyTorchUtilsLogic().installTorch(
-            askConfirmation=False, torchVersionRequirement=f">={requirement.minimum}"
-        )
-    # The extension runs pip and imports what came of it: there is nothing that cannot go wrong.
-    except Exception as error:
-        words = _(
-            "PyTorch could not be installed: {reason}. Check the connection to the internet and the space on the disk, "
-            "restart 3D Slicer in case an older PyTorch is in use, and try again."
-        ).format(reason=error)
-        raise SceneError(f"{words} {TRY_AGAIN}") from error
-    if torch is None:
-        words = _('The extension "PyTorch" did not install PyTorch. Open the module PyTorch Utils.')
-        raise SceneError(f"{words} {TRY_AGAIN}")

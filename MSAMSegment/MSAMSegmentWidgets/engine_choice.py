@@ -26,7 +26,6 @@ class EngineChoice:
         settings: what the user chose.
         interpreter: the Python that the engine runs in; None while none has been found.
         needsSetUp: no interpreter on this computer has all that the engine needs.
-        isInstalling: what is missing is being installed.
     """
 
     def __init__(
@@ -34,16 +33,19 @@ class EngineChoice:
     ) -> None:
         self.settings = EngineSettings()
         self.interpreter: Candidate | None = None
-        self.needsSetUp = self.isInstalling = False
+        self.needsSetUp = False
         self._logic, self._transport, self._sayer, self._onChanged = logic, transport, sayer, onChanged
         self._probes: list[ProbeResult] = []
         self._search: Cancellable | None = None
-        self._isOpen, self._isCancelled = True, False
+        self._installer: Installer | None = None
+        self._isOpen = True
 
     def close(self) -> None:
         """What was asked for is not answered any more."""
         self._isOpen = False
         self._stopLooking()
+        if self._installer is not None:
+            self._installer.cancel()
 
     @property
     def isLooking(self) -> bool:
@@ -120,29 +122,38 @@ class EngineChoice:
         settings.address, settings.key, settings.certificates = address, key, certificates
         self.take()
 
+    @property
+    def isInstalling(self) -> bool:
+        """Whether what is missing is being installed."""
+        return self._installer is not None
+
     def setUp(self) -> None:
-        """Installs what is missing in Slicer's own Python, after asking."""
-        if self.isInstalling:  # the application goes on while that is under way
+        """Installs what is missing in Slicer's own Python, after asking; the application goes on meanwhile."""
+        if self.isInstalling:
             return
         own = next((probe for probe in self._probes if probe.candidate.isOwnInterpreter), None)
         if own is None:
             self._sayer.say(_("Slicer's own Python was not found. Choose an interpreter in the section Engine."))
             return
-        self.isInstalling, self._isCancelled = True, False
-        self._onChanged()
+        installer = Installer(
+            self._transport, own.candidate.python, planFor(own), self._ask, self._progress, self._installed
+        )
         try:
-            Installer(planFor(own), self._ask, self._progress, lambda: self._isCancelled or not self._isOpen).run()
+            installer.start()
         except MsamError as error:
-            words = str(error)
+            self._sayer.say(str(error))
         else:
-            words = ""
-        self.isInstalling = False
+            self._installer = installer
+            self._onChanged()
+
+    def _installed(self, error: MsamError | None) -> None:
+        self._installer = None
         if not self._isOpen:
             return
         self._sayer.rest()
         self._onChanged()
-        if words:
-            self._sayer.say(words)
+        if error is not None:
+            self._sayer.say(str(error))
         else:
             self.take()
 
@@ -151,13 +162,13 @@ class EngineChoice:
         return bool(slicer.util.confirmYesNoDisplay(question, windowTitle=_("Set up the engine")))
 
     def _progress(self, fraction: float, words: str) -> None:
-        self._sayer.work(words, fraction, self._cancelSetUp)
-        slicer.util.showStatusMessage(words)
-        slicer.app.processEvents()
+        if self._isOpen:
+            self._sayer.work(words, fraction, self._cancelSetUp)
 
     def _cancelSetUp(self) -> None:
-        self._isCancelled = True
-        self._sayer.say(_("The installation ends with the package that is being installed."))
+        if self._installer is not None:
+            self._sayer.say(_("The installation is being cancelled."))
+            self._installer.cancel()
 
     # Models
 

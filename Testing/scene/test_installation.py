@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-import subprocess
+import functools
+import http.server
 import sys
+import threading
 import types
+import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import slicer
-from pip_site import Site
+from pip_site import PipTransport, Site
 
-from msam.errors import Cancelled
-from MSAMSegmentLib import installation
+from msam.errors import Cancelled, MsamError
+from MSAMSegmentLib import install_plan, package_run
+from MSAMSegmentLib.asyncio_transport import AsyncioTransport
 from MSAMSegmentLib.errors import SceneError
 from MSAMSegmentLib.installation import (
     REQUIREMENTS,
@@ -24,6 +29,7 @@ from MSAMSegmentLib.installation import (
     Requirement,
     planFor,
 )
+from MSAMSegmentLib.package_run import PackageRun
 
 ALL = {each.name: each.minimum for each in (*REQUIREMENTS, TORCH)}
 OWN = Candidate("PythonSlicer", True, "the Python of 3D Slicer")
@@ -40,13 +46,15 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Site:
     site = Site(tmp_path / "site")
     site.folder.mkdir()
     monkeypatch.syspath_prepend(str(site.folder))
-    monkeypatch.setattr(slicer.util, "pip_install", site.put)
+    monkeypatch.setitem(sys.modules, "slicer.packaging", None)
+    monkeypatch.setattr(slicer, "app", types.SimpleNamespace(testingEnabled=lambda: False), raising=False)
+    monkeypatch.setattr(slicer.util, "startupEnvironment", dict, raising=False)
 
     class Logic:
-        def installTorch(self, askConfirmation=False, forceComputationBackend=None, torchVersionRequirement=None):
-            assert not askConfirmation
-            site.put(f"{BIG.name}{torchVersionRequirement}")
-            return types.ModuleType(BIG.name)
+        @staticmethod
+        def _getPipInstallArguments(forceComputationBackend=None, torchVersionRequirement=None):
+            assert forceComputationBackend is None
+            return ["install", f"{BIG.name}{torchVersionRequirement}", "torchvision"]
 
     extension = types.ModuleType("PyTorchUtils")
     extension.PyTorchUtilsLogic = Logic
@@ -57,17 +65,43 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Site:
 class User:
     """Who is asked and told."""
 
-    def __init__(self, answer: bool = True) -> None:
+    def __init__(self, site: Site, answer: bool = True) -> None:
+        self.transport = PipTransport(site)
         self.answer = answer
         self.questions: list[str] = []
         self.told: list[tuple[float, str]] = []
+        self.ends: list[MsamError | None] = []
 
     def ask(self, question: str) -> bool:
         self.questions.append(question)
         return self.answer
 
-    def install(self, plan: InstallPlan = PLAN, isCancelled=lambda: False) -> None:
-        Installer(plan, self.ask, lambda fraction, words: self.told.append((fraction, words)), isCancelled).run()
+    def begin(self, plan: InstallPlan = PLAN) -> Installer:
+        """Begins an installation whose processes the test ends."""
+        self.transport.waits = True
+        installer = Installer(
+            self.transport, OWN.python, plan, self.ask, lambda *told: self.told.append(told), self.ends.append
+        )
+        installer.start()
+        self.transport.pump()
+        return installer
+
+    def end(self, code: int | None = None) -> None:
+        """Lets the process under way end, as pip would or with a code."""
+        wanted = next(word for word in self.transport.commands[-1] if ">=" in word)
+        self.transport.processes[-1].end(self.transport.site.put(wanted) if code is None else code)
+        self.transport.pump()
+
+    def install(self, plan: InstallPlan = PLAN) -> None:
+        """Installs all of it, and raises what it ends with."""
+        installer = Installer(
+            self.transport, OWN.python, plan, self.ask, lambda *told: self.told.append(told), self.ends.append
+        )
+        installer.start()
+        self.transport.pump(30)
+        (end,) = self.ends
+        if end is not None:
+            raise end
 
 
 # What to install
@@ -93,7 +127,7 @@ def test_what_slicer_is_built_with_is_never_replaced(site):
     plan = planFor(ProbeResult(OWN, "3.12.10", {**ALL, "numpy": "1.26.4", "fastapi": "0.1"}))
     assert "numpy 1.26.4" in plan.obstacle
     with pytest.raises(SceneError, match="Install a newer 3D Slicer"):
-        User().install(plan)
+        User(site).install(plan)
     assert site.installed == []
 
 
@@ -105,20 +139,68 @@ def test_the_python_of_somebody_else_is_not_changed():
 # Installing
 
 
-def test_all_that_is_missing_is_installed_one_by_one_and_pytorch_by_its_extension(site):
-    user = User()
+def test_all_that_is_missing_is_installed_one_by_one_and_pytorch_as_its_extension_would(site):
+    user = User(site)
     user.install()
-    assert site.installed == [str(SMALL), str(MIDDLE), str(BIG)]
+    chooser = "light-the-torch>=0.5"
+    assert site.installed == [str(SMALL), str(MIDDLE), chooser, str(BIG)]
+    assert [command[3:] for command in user.transport.commands] == [
+        ["pip", "install", str(SMALL)],
+        ["pip", "install", str(MIDDLE)],
+        ["pip", "install", chooser],
+        ["light_the_torch", "install", str(BIG), "torchvision"],
+    ]
+    assert all(command[:3] == [OWN.python, "-u", "-m"] for command in user.transport.commands)
     assert len(user.questions) == 1
     fractions = [fraction for fraction, _ in user.told]
     assert fractions == sorted(fractions)
     assert fractions[0] == 0
     assert fractions[-1] == 1
-    assert len(fractions) == 4
+
+
+def test_the_application_goes_on_while_something_is_installed_and_pytorch_is_not_imported(site):
+    user = User(site)
+    user.begin()
+    assert user.ends == []
+    for _ in range(4):
+        user.end()
+    assert user.ends == [None]
+    assert BIG.name not in sys.modules
+
+
+def test_a_download_is_told_of_in_numbers(site):
+    user = User(site)
+    user.begin(InstallPlan((), torch=BIG))
+    user.end()
+    process = user.transport.processes[-1]
+    process.say(b"Downloading https://example.org/torch-2.13.0-cp312-linux.whl (3.0 MB)")
+    for here in (0, 1_000_000, 3_000_000):
+        process.say(b"Progress %d of 3000000" % here)
+    process.say(b"  Downloading sympy-1.14.0-py3-none-any.whl (6.0 MB)")
+    process.say(b"Progress 1000000 of 6000000")
+    process.say(b"Progress 6000000 of 6000000")
+    assert "1 of 3 MB of torch-2.13.0-cp312-linux.whl" in user.told[-4][1]
+    assert "1 of 6 MB of sympy-1.14.0" in user.told[-2][1]
+    fractions = [fraction for fraction, _ in user.told]
+    assert fractions == sorted(fractions)
+    assert fractions[-4] == pytest.approx(1 / 5)
+    assert fractions[-2] == pytest.approx(4 / 5)
+    assert fractions[-1] == pytest.approx(0.9)
+    user.end()
+    assert user.told[-1][0] == 1
+
+
+def test_numbers_are_asked_for_of_a_pip_that_has_them(site, monkeypatch):
+    for version, progress in (("24.1", "raw"), ("24.0", None)):
+        monkeypatch.setattr(package_run, "installed_versions", lambda names, version=version: {"pip": version})
+        user = User(site)
+        user.begin()
+        assert user.transport.environments[-1].get("PIP_PROGRESS_BAR") == progress
+        assert user.transport.environments[-1]["PIP_NO_INPUT"] == "1"
 
 
 def test_newer_slicers_install_with_their_own_packaging(site, monkeypatch):
-    calls = []
+    calls, ends = [], []
 
     # The signature of Slicer 5.12.
     def pip_install(
@@ -133,28 +215,44 @@ def test_newer_slicers_install_with_their_own_packaging(site, monkeypatch):
         logCallback=None,
         completedCallback=None,
     ):
-        assert blocking and not show_progress
+        assert not blocking and not show_progress
         calls.append((requirements, requester))
-        for requirement in requirements:
-            site.put(requirement)
+        ends.append(lambda: completedCallback(site.put(*requirements)))
 
     packaging = types.ModuleType("slicer.packaging")
     packaging.pip_install = pip_install
     monkeypatch.setitem(sys.modules, "slicer.packaging", packaging)
-    monkeypatch.setattr(slicer.util, "pip_install", lambda requirement: pytest.fail("the old way"))
-    User().install()
-    assert calls == [([str(SMALL)], "MSAMSegment"), ([str(MIDDLE)], "MSAMSegment")]
+    user = User(site)
+    user.begin()
+    while ends:
+        ends.pop()()
+    assert calls == [([wanted], "MSAMSegment") for wanted in (str(SMALL), str(MIDDLE), "light-the-torch>=0.5")]
+    assert [command[3] for command in user.transport.commands] == ["light_the_torch"]
+    user.end()
+    assert user.ends == [None]
+
+
+def test_another_extension_that_installs_at_the_same_time_is_told_of(site, monkeypatch):
+    def pip_install(requirements, **options):
+        raise RuntimeError("A non-blocking pip_install is already in progress.")
+
+    packaging = types.ModuleType("slicer.packaging")
+    packaging.pip_install = pip_install
+    monkeypatch.setitem(sys.modules, "slicer.packaging", packaging)
+    with pytest.raises(SceneError, match=r"small could not be installed: A non-blocking .* in progress\..*try again"):
+        User(site).install()
 
 
 def test_nothing_is_installed_without_consent(site):
+    user = User(site, answer=False)
     with pytest.raises(Cancelled):
-        User(answer=False).install()
-    assert site.installed == []
+        user.install()
+    assert (site.installed, user.transport.commands) == ([], [])
 
 
 def test_nothing_is_asked_when_nothing_is_missing_any_more(site):
-    User().install()
-    again = User(answer=False)
+    User(site).install()
+    again = User(site, answer=False)
     again.install()
     assert again.questions == []
     assert again.told == [(1.0, "All that the engine needs is installed.")]
@@ -165,37 +263,46 @@ def test_after_a_failure_it_goes_on_where_it_ended(site):
     with pytest.raises(
         SceneError, match=r"msam_stand_in_middle could not be installed: pip ended with code 1\..*internet"
     ):
-        User().install()
+        User(site).install()
     assert site.installed == [str(SMALL)]
     site.broken.clear()
-    user = User()
+    user = User(site)
     user.install()
-    assert site.installed == [str(SMALL), str(MIDDLE), str(BIG)]
+    assert str(BIG) in site.installed
     assert SMALL.name not in user.questions[0]
     assert MIDDLE.name in user.questions[0]
 
 
-def test_what_was_pressed_during_a_package_counts_before_the_next_one(site):
-    """The application may only take notice of it while progress is told."""
-    user, pressed = User(), []
-    with pytest.raises(Cancelled):
-        Installer(
-            PLAN, user.ask, lambda fraction, words: pressed.append(1) if site.installed else None, lambda: bool(pressed)
-        ).run()
-    assert len(site.installed) == 1
-
-
-def test_it_can_be_cancelled_between_packages_and_begun_again(site):
-    with pytest.raises(Cancelled, match="stays"):
-        User().install(isCancelled=lambda: bool(site.installed))
+def test_it_can_be_cancelled_in_the_middle_of_a_package_and_begun_again(site):
+    user = User(site)
+    installer = user.begin()
+    user.end()
+    installer.cancel()
+    user.transport.pump(3)
+    (end,) = user.ends
+    assert isinstance(end, Cancelled)
+    assert "stays" in str(end)
+    assert not user.transport.processes[-1].alive
     assert site.installed == [str(SMALL)]
-    User().install()
-    assert site.installed == [str(SMALL), str(MIDDLE), str(BIG)]
+    User(site).install()
+    assert str(BIG) in site.installed
+
+
+def test_a_package_that_could_not_be_stopped_any_more_counts_the_next_time(site):
+    user = User(site)
+    installer = user.begin()
+    installer.cancel()
+    user.end()  # before the process is gone
+    assert [type(end) for end in user.ends] == [Cancelled]
+    assert site.installed == [str(SMALL)]
+    again = User(site)
+    again.install()
+    assert SMALL.name not in again.questions[0]
 
 
 def test_without_the_extension_it_says_how_to_get_it_before_anything_is_asked(site, monkeypatch):
     monkeypatch.setitem(sys.modules, "PyTorchUtils", None)
-    user = User()
+    user = User(site)
     with pytest.raises(SceneError, match=r'Extensions Manager .* "PyTorch", restart'):
         user.install()
     assert (user.questions, site.installed) == ([], [])
@@ -204,37 +311,101 @@ def test_without_the_extension_it_says_how_to_get_it_before_anything_is_asked(si
     assert site.installed == [str(SMALL), str(MIDDLE)]
 
 
-@pytest.mark.parametrize("failure", [subprocess.CalledProcessError(1, "ltt"), ImportError("a library is missing")])
-def test_a_failure_of_the_extension_is_told_in_words(site, monkeypatch, failure):
-    def installTorch(self, **options):
-        raise failure
-
-    monkeypatch.setattr(sys.modules["PyTorchUtils"].PyTorchUtilsLogic, "installTorch", installTorch)
-    with pytest.raises(SceneError, match=r"PyTorch could not be installed: .*try again to go on"):
-        User().install()
-    assert site.installed == [str(SMALL), str(MIDDLE)]
+def test_what_pip_said_last_is_told(site):
+    user = User(site)
+    user.begin()
+    user.transport.processes[-1].say(b"ERROR: Could not install packages due to an OSError: No space left on device\n")
+    user.end(1)
+    assert "No space left on device. Check" in str(user.ends[0])
 
 
-def test_an_extension_that_installs_nothing_is_told_in_words(site, monkeypatch):
-    monkeypatch.setattr(sys.modules["PyTorchUtils"].PyTorchUtilsLogic, "installTorch", lambda self, **options: None)
-    with pytest.raises(SceneError, match="did not install PyTorch"):
-        User().install()
+def test_a_python_that_cannot_be_started_is_told_in_words(site):
+    user = User(site)
+    user.begin()
+    user.transport.processes[-1].callbacks.onNotStarted("PythonSlicer: there is no such file.")
+    assert "small could not be installed: PythonSlicer: there is no such file. Check" in str(user.ends[0])
 
 
-def test_a_package_that_is_not_found_afterwards_is_told_in_words(site, monkeypatch):
-    monkeypatch.setattr(slicer.util, "pip_install", lambda requirement: None)
-    with pytest.raises(SceneError, match="Restart 3D Slicer"):
-        User().install()
+class OtherExtension:
+    """A version of the extension "PyTorch" that tells nobody how it installs."""
+
+    result: object = types.ModuleType(BIG.name)
+
+    def installTorch(self, askConfirmation=False, forceComputationBackend=None, torchVersionRequirement=None):
+        assert not askConfirmation
+        if isinstance(self.result, Exception):
+            raise self.result
+        if self.result is not None:
+            OtherExtension.site.put(f"{BIG.name}{torchVersionRequirement}")
+        return self.result
 
 
-def test_a_disk_that_is_full_is_told_in_words(site, monkeypatch):
-    def pip_install(requirement):
-        raise OSError(28, "No space left on device")
+@pytest.mark.parametrize(
+    ("result", "words"),
+    [
+        (types.ModuleType(BIG.name), None),
+        (ImportError("a library is missing"), "could not be installed: a library is missing"),
+        (None, "could not be installed"),
+    ],
+)
+def test_a_version_of_the_extension_that_does_it_in_another_way(site, monkeypatch, result, words):
+    OtherExtension.site, OtherExtension.result = site, result
+    monkeypatch.setattr(sys.modules["PyTorchUtils"], "PyTorchUtilsLogic", OtherExtension)
+    user = User(site)
+    if words is None:
+        user.install()
+        assert str(BIG) in site.installed
+    else:
+        with pytest.raises(SceneError, match=words):
+            user.install()
 
-    monkeypatch.setattr(slicer.util, "pip_install", pip_install)
-    with pytest.raises(SceneError, match="No space left on device"):
-        User().install()
+
+def test_a_package_that_is_not_found_afterwards_is_told_in_words(site):
+    user = User(site)
+    user.begin()
+    user.end(0)
+    assert "Restart 3D Slicer" in str(user.ends[0])
 
 
 def test_the_sizes_of_all_requirements_are_known():
-    assert set(installation.MEGABYTES) == set(ALL)
+    assert set(install_plan.MEGABYTES) == set(ALL)
+
+
+# With pip itself
+
+
+@pytest.fixture
+def index(tmp_path: Path) -> Iterator[str]:
+    """The address of a place to install from, which has one package."""
+    folder = tmp_path / "index" / "msam-stand-in"
+    folder.mkdir(parents=True)
+    with zipfile.ZipFile(folder / "msam_stand_in-1.5-py3-none-any.whl", "w") as wheel:
+        wheel.writestr("msam_stand_in.py", "#" * 3_000_000)
+        about = "msam_stand_in-1.5.dist-info"
+        wheel.writestr(f"{about}/METADATA", "Metadata-Version: 2.1\nName: msam_stand_in\nVersion: 1.5\n")
+        wheel.writestr(f"{about}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        wheel.writestr(f"{about}/RECORD", "")
+    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=folder.parent)
+    handler.log_message = lambda *arguments: None
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever).start()
+        yield f"http://127.0.0.1:{server.server_port}/"
+        server.shutdown()
+
+
+def test_what_pip_says_is_understood(tmp_path, index):
+    told, ends = [], []
+    transport = AsyncioTransport()
+    where = ["--index-url", index, "--no-deps", "--no-cache-dir", "--target", str(tmp_path / "target")]
+    for wanted in ("msam-stand-in>=1.5", "msam-no-such-package>=1"):
+        arguments = ["pip", "install", wanted, *where]
+        run = PackageRun(transport, sys.executable, arguments, lambda *numbers: told.append(numbers), ends.append)
+        count = len(ends)
+        assert transport.runUntil(lambda count=count: len(ends) > count, 120)
+    transport.close()
+    assert ends[0] == 0 and ends[1] != 0
+    assert (tmp_path / "target" / "msam_stand_in.py").is_file()
+    assert "No matching distribution found for msam-no-such-package" in run.complaint
+    file, here, size = told[-1]
+    assert file == "msam_stand_in-1.5-py3-none-any.whl"
+    assert here == size > 3_000_000

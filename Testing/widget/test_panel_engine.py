@@ -9,6 +9,7 @@ import pytest
 from opened_panel import CENTRE, Opened
 from PySide6 import QtWidgets
 
+from msam.errors import Cancelled, MsamError
 from msam.protocol.events import Failed, Progress, encode_event
 from MSAMSegmentLib.errors import SceneError
 from MSAMSegmentLib.interpreters import Candidate, ProbeResult
@@ -30,27 +31,29 @@ def lose_the_engine(opened: Opened) -> None:
 
 @pytest.fixture
 def installer(monkeypatch: pytest.MonkeyPatch, opened: Opened) -> types.SimpleNamespace:
-    """What installs, without anything that is installed."""
+    """What installs, without anything that is installed; the test lets it end."""
     import MSAMSegmentWidgets.engine_choice as engine_choice
 
-    said = types.SimpleNamespace(runs=0, error=None, onRun=lambda: None, question="Install 281 MB?")
+    said = types.SimpleNamespace(starts=0, cancelled=False, question="Install 281 MB?", end=lambda error=None: None)
 
     class Installer:
-        def __init__(self, plan: Any, ask: Any, progress: Any, isCancelled: Any) -> None:
-            self.ask, self.progress = ask, progress
-            said.isCancelled = isCancelled
+        def __init__(self, transport: Any, python: str, plan: Any, ask: Any, onProgress: Any, onEnd: Any) -> None:
+            assert python == SLICER.python
+            self.ask, self.onProgress, self.onEnd = ask, onProgress, onEnd
 
-        def run(self) -> None:
-            from msam.errors import Cancelled
-
-            said.runs += 1
+        def start(self) -> None:
+            said.starts += 1
             if not self.ask(said.question):
                 raise Cancelled("Nothing was installed.")
-            self.progress(0.5, "Installing PyTorch (about 200 MB)")
-            said.onRun()
-            if said.error:
-                raise SceneError(said.error)
-            opened.interpreter = SLICER
+            said.end = self.end
+            opened.transport.callLater(0, lambda: self.onProgress(0.5, "Installing PyTorch (about 200 MB)"))
+
+        def cancel(self) -> None:
+            said.cancelled = True
+
+        def end(self, error: MsamError | None = None) -> None:
+            opened.interpreter = SLICER if error is None else None
+            self.onEnd(error)
 
     monkeypatch.setattr(engine_choice, "Installer", Installer)
     return said
@@ -92,6 +95,7 @@ def test_a_missing_engine_is_installed_after_a_yes(opened: Opened, installer: An
     assert opened.is_shown("setUpButton")
     opened.dialogs.answer = True
     opened.click("setUpButton")
+    installer.end()
     opened.wait()
     assert not opened.is_shown("setUpButton")
     opened.logic.addPoint(CENTRE)
@@ -101,38 +105,54 @@ def test_a_missing_engine_is_installed_after_a_yes(opened: Opened, installer: An
 
 def test_set_up_cannot_be_pressed_twice_and_can_be_cancelled(opened: Opened, installer: Any) -> None:
     lose_the_engine(opened)
-
-    def press_again() -> None:
-        assert not opened.is_shown("setUpButton")
-        assert not opened.ui.installButton.enabled
-        opened.widget.panel.choice.setUp()
-        assert opened.status == "Installing PyTorch (about 200 MB)"
-        assert opened.ui.progressBar.value == 50
-        assert not installer.isCancelled()
-        opened.click("cancelButton")
-        assert installer.isCancelled()
-        assert opened.status == "The installation ends with the package that is being installed."
-
-    installer.onRun = press_again
     opened.click("setUpButton")
-    assert installer.runs == 1
+    opened.transport.pump()
+    assert not opened.is_shown("setUpButton")
+    assert not opened.ui.installButton.enabled
+    opened.widget.panel.choice.setUp()
+    assert installer.starts == 1
+    assert opened.status == "Installing PyTorch (about 200 MB)"
+    assert opened.ui.progressBar.value == 50
+    assert not installer.cancelled
+    opened.click("cancelButton")
+    assert installer.cancelled
+    installer.end(Cancelled("The installation was cancelled."))
+    assert opened.status == "The installation was cancelled."
+    assert not opened.is_shown("progressBar")
+    assert opened.is_shown("setUpButton")
+    opened.click("setUpButton")
+    assert installer.starts == 2
+
+
+def test_the_panel_goes_on_while_something_is_installed(opened: Opened, installer: Any, volumeNode: Any) -> None:
+    opened.wait(lambda: opened.logic.inputVolume is volumeNode)
+    lose_the_engine(opened)
+    opened.click("setUpButton")
+    opened.transport.pump()
+    opened.exit()
+    opened.enter()
+    assert opened.status == "Installing PyTorch (about 200 MB)"
+    installer.end()
     opened.wait()
     assert not opened.is_shown("progressBar")
+    assert not opened.is_shown("setUpButton")
 
 
 def test_an_installation_that_fails_says_why_and_can_be_tried_again(opened: Opened, installer: Any) -> None:
     lose_the_engine(opened)
-    installer.error = "safetensors could not be installed: the disk is full."
     opened.click("setUpButton")
-    assert opened.status == installer.error
+    installer.end(SceneError("safetensors could not be installed: the disk is full."))
+    assert opened.status == "safetensors could not be installed: the disk is full."
     assert opened.is_shown("setUpButton")
     assert opened.ui.setUpButton.enabled
 
 
 def test_the_panel_may_be_closed_while_something_is_installed(opened: Opened, installer: Any) -> None:
     lose_the_engine(opened)
-    installer.onRun = opened.widget.cleanup
     opened.click("setUpButton")
+    opened.widget.cleanup()
+    assert installer.cancelled
+    installer.end(Cancelled("The installation was cancelled."))
 
 
 def test_without_slicers_own_python_the_user_is_told_what_to_do(opened: Opened) -> None:
