@@ -22,6 +22,7 @@ from MSAMSegmentLib.transport import Transport
 from MSAMSegmentWeb import downloads, layout, shortcuts, uploads
 from MSAMSegmentWeb.actions import Actions
 from MSAMSegmentWeb.downloads import Downloads
+from MSAMSegmentWeb.ending import end_process
 from MSAMSegmentWeb.exports import Exports
 from MSAMSegmentWeb.guard import SOCKET, Guard
 from MSAMSegmentWeb.options import Options
@@ -158,7 +159,7 @@ async def _tell_session(request: web.Request) -> web.Response:
 
 
 def run(options: Options, say: Callable[[str], None]) -> None:
-    """Serves the page until Ctrl+C or SIGTERM.
+    """Serves the page until Ctrl+C or SIGTERM, and ends the process then.
 
     Args:
         options: what was asked for.
@@ -188,3 +189,4 @@ def run(options: Options, say: Callable[[str], None]) -> None:
         asyncio.run(main())
     except asyncio.CancelledError:
         say("The page has ended.")
+        end_process(0)

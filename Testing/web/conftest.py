@@ -18,7 +18,24 @@ pytest.importorskip("trame_slicer", reason="needs the extra 'web'")
 import SimpleITK as sitk
 from web_scan import little_scan
 
+from MSAMSegmentWeb.ending import end_process
+
 CHROMIUM = "/usr/bin/chromium"
+STATUS = pytest.StashKey[int]()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Remembers how the tests went."""
+    session.config.stash[STATUS] = int(session.exitstatus)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Ends the process as the program ends it: a page is never taken apart (`MSAMSegmentWeb.ending`)."""
+    if STATUS in config.stash:
+        config.get_terminal_writer().flush()
+        end_process(config.stash[STATUS])
 
 
 @pytest.fixture(scope="session")
