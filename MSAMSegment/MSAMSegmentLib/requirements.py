@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from msam.resources import resources_folder
+
 OLDEST_PYTHON = "3.11"
 
 
@@ -49,5 +51,5 @@ def _read(path: Path) -> tuple[Requirement, ...]:
     return tuple(Requirement(name.strip(), minimum.strip()) for name, minimum in pairs)
 
 
-REQUIREMENTS = _read(Path(__file__).parents[1] / "Resources" / "requirements.txt")
+REQUIREMENTS = _read(resources_folder() / "requirements.txt")
 TORCH = Requirement("torch", "2.6")

@@ -62,6 +62,14 @@ def test_an_installed_model_is_found_by_name(
     assert resolve("mine") == installed / "mine.safetensors"
 
 
+def test_a_link_to_a_file_that_is_gone_and_a_folder_are_no_models(bundled: Path, installed: Path) -> None:
+    (installed / "folder.pt").mkdir(parents=True)
+    (installed / "gone.safetensors").symlink_to(installed / "nowhere.safetensors")
+    assert [entry.name for entry in list_models() if entry.origin != "known"] == ["tiny"]
+    with pytest.raises(CheckpointError, match="no model called 'gone'"):
+        resolve("gone")
+
+
 def test_a_path_is_taken_as_it_is(bundled: Path, installed: Path, tmp_path: Path) -> None:
     path = tmp_path / "model.pth"
     path.write_bytes(b"")

@@ -12,6 +12,7 @@ from typing import Literal
 from msam.checkpoints.header import read_header
 from msam.checkpoints.known import KNOWN_MODELS, known_model
 from msam.errors import CheckpointError
+from msam.resources import resources_folder
 
 SUFFIXES = (".safetensors", ".pth", ".pt")
 # What an interrupted download leaves: the bytes so far, and what they are part of.
@@ -41,10 +42,8 @@ class ModelEntry:
 
 
 def bundled_folder() -> Path:
-    """Where the models that come with the program are: beside the package in a source tree, inside it in a wheel."""
-    package = Path(__file__).parents[1]
-    beside = package.parent / "Resources" / "Models"
-    return beside if beside.is_dir() else package / "Resources" / "Models"
+    """Where the models that come with the program are."""
+    return resources_folder() / "Models"
 
 
 def models_folder() -> Path:
@@ -131,7 +130,8 @@ def unknown_model(name: str) -> str:
 
 
 def _models_in(folder: Path, suffixes: tuple[str, ...]) -> dict[str, Path]:
-    files = sorted(path for path in folder.glob("*") if path.suffix in suffixes and is_model_name(path.stem))
+    named = sorted(path for path in folder.glob("*") if path.suffix in suffixes and is_model_name(path.stem))
+    files = [path for path in named if path.is_file()]  # and no link to one that is gone
     return {path.stem: path for path in files}  # of two of one name the later suffix wins, which is safetensors
 
 
