@@ -29,7 +29,7 @@ def hostEndpoint(url: str, key: str, certificates: str | None = None) -> Endpoin
     """Where an engine on another computer is, from what somebody typed.
 
     Args:
-        url: such as "https://gpu.example.org:8423"; http is for this computer alone.
+        url: such as "https://gpu.example.org:8421"; http is for this computer alone.
         key: that the engine asks for; "" where it asks for none.
         certificates: PEM file of the certificates to trust; None for the system's.
 
@@ -46,7 +46,7 @@ def hostEndpoint(url: str, key: str, certificates: str | None = None) -> Endpoin
         ) from error
     if parts.scheme not in ("http", "https") or not host:
         raise SceneError(
-            _("'{address}' is not an address of an engine. One looks like https://gpu.example.org:8423.").format(
+            _("'{address}' is not an address of an engine. One looks like https://gpu.example.org:8421.").format(
                 address=typed[:80]
             )
         )

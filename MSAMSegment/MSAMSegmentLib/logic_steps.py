@@ -22,7 +22,7 @@ class StepCalls(PointCalls):
     def refine(self, iterations: int = 1, preview: bool = False) -> None:
         """Lets the engine look at its own mask again, so many times; each time is one step that can be undone.
 
-        It ends early when the mask does not change any more.
+        It ends early when the mask would not be clearly better.
 
         Args:
             iterations: at least 1.

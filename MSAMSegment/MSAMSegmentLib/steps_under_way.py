@@ -223,7 +223,7 @@ class StepsUnderWay:
             run.want.iterations, run.want.lastAnswer = 0 if isSame else run.want.iterations - 1, mask
             if isSame:
                 self._endIfAnswered(want)
-                self._say(_("Refining does not change the mask any more."))
+                self._say(_("Refining does not make the mask clearly better; it stays as it is."))
                 return
         header, said = reply.header, describeAnswer(reply.mask, reply.header.quality)
         after = afterAnswer(record, run.ask, reply.state, header.quality, identityOf(run.scan))

@@ -58,7 +58,8 @@ def test_the_best_quality_wins_and_near_ties_go_to_the_finer(
         (True, 0.7, 0.8, True),
         (True, 0.7, 0.72, False),  # less than the prediction is off by
         (True, 0.7, 0.6, False),
-        (True, 0.0, 0.01, True),  # of a mask given by hand the model has not said anything yet
+        (True, zoom.UNJUDGED, -0.5, True),  # of a mask given by hand the model has not said anything yet
+        (True, 0.0, 0.01, False),  # of a bad mask it has
         (False, 0.7, 0.6, True),  # a head that does not see the mask cannot judge it
     ],
 )

@@ -12,7 +12,7 @@ from msam.protocol.steps import ClickRecord, StepReply
 from MSAMSegmentLib.engine_link import EngineLink
 from MSAMSegmentLib.step_run import StepRunner, StepSpec
 
-HOST, KEY = "https://gpu.example.org:8423", "a-key-of-enough-characters"
+HOST, KEY = "https://gpu.example.org:8421", "a-key-of-enough-characters"
 SHAPE_IJK = (40, 30, 20)
 MATRIX = np.array([[-1.0, 0, 0, 5], [0, 1.5, 0, 7], [0, 0, 2, -9], [0, 0, 0, 1]])
 INSIDE = ClickRecord((20.0, 15.0, 10.0))

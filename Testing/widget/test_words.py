@@ -202,7 +202,7 @@ def test_errors_of_the_scene_side_are_translated_where_they_arise(abroad) -> Non
     )
     typed = "gpu {0} {address} 100 %"  # with what means something to `format`
     assert said_by("engine_exchange", "hostEndpoint", typed, "") == (
-        f"engine_exchange~'{typed}' is not an address of an engine. One looks like https://gpu.example.org:8423."
+        f"engine_exchange~'{typed}' is not an address of an engine. One looks like https://gpu.example.org:8421."
     )
 
 
@@ -210,10 +210,10 @@ def test_why_an_engine_cannot_be_reached_is_translated_in_all_its_parts(abroad) 
     exchange = importlib.import_module("MSAMSegmentLib.engine_exchange")
     failures = importlib.import_module("MSAMSegmentLib.failures")
     transport = importlib.import_module("MSAMSegmentLib.transport")
-    there = Endpoint("https://gpu.example.org:8423", None, False)
+    there = Endpoint("https://gpu.example.org:8421", None, False)
     error = exchange.errorIn(transport.Answer(0, failure=failures.Failure.LOST), there)
     assert str(error) == (
-        "engine_exchange~The engine at https://gpu.example.org:8423 cannot be reached: failures~the connection broke. "
+        "engine_exchange~The engine at https://gpu.example.org:8421 cannot be reached: failures~the connection broke. "
         "failures~Try again; if it happens again, look at the log of the engine."
     )
 

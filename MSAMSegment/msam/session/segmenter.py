@@ -108,7 +108,8 @@ class Segmenter:
             state: of the step before; None to start anew.
             mask_prompt: takes the place of the state's logits; the region and the reference of the state stay in use.
             iterations: steps after that which feed the logits back without a new point; they end early when the
-                thresholded logits no longer change.
+                thresholded logits no longer change, or when the model does not expect the mask to be clearly better
+                (`zoom.GAIN`).
             progress: called with the fraction done, 0 to 1, and words.
             cancelled: polled between all parts of the work.
 
@@ -211,7 +212,7 @@ def _from_mask(looker: Looker, prompt: MaskPrompt, points: Sequence[Point], stat
         finest = zoom.ladder(looker.volume, looker.config)[0]
         region = zoom.finest_holding(looker.volume, looker.config, held, finest)
     occupancy = project(prompt.mask.voxels, prompt.mask.box, looker.volume, region, looker.config.mask_size)
-    return Answer(region, rounded(mask_as_logits(occupancy)).astype(np.float32), 0.0)
+    return Answer(region, rounded(mask_as_logits(occupancy)).astype(np.float32), zoom.UNJUDGED)
 
 
 def _check_mask(volume: Volume, prompt: MaskPrompt, points: Sequence[Point]) -> None:

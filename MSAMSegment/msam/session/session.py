@@ -147,7 +147,7 @@ class Session:
         """Feeds the logits back without a new point, after any points that wait for a step.
 
         Args:
-            iterations: how often; fewer when the mask no longer changes.
+            iterations: how often; fewer when the mask no longer changes, or would not be clearly better.
 
         Raises:
             PromptError: there is no positive point, or fewer than one iteration was asked for.

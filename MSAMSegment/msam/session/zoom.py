@@ -25,6 +25,8 @@ ALIKE = 0.01
 # A refinement counts as better from this gain in predicted quality on: less is within what the prediction is off by,
 # and made masks worse on average (model card).
 GAIN = 0.06
+# The quality of a mask of which the model has said nothing: below every prediction.
+UNJUDGED = float("-inf")
 # A point is well inside a region when this share of the region's width lies between it and each side.
 MARGIN = 1 / 16
 # A window of a large object counts when it keeps at least this share of what was known before as the object.
@@ -76,10 +78,9 @@ def choose(answers: Sequence[Answer]) -> Answer:
 def is_worth_keeping(config: ModelConfig, before: Answer, refined: Answer) -> bool:
     """Whether a refinement without a new click makes the mask better, as far as the model can judge its masks.
 
-    A mask given by hand comes with a quality of 0, so that the first step from it is always kept.
+    A mask that no step has made, such as one drawn by hand, is `UNJUDGED`: the first step from it is always kept.
     """
-    by_hand = before.quality == 0
-    return by_hand or not config.quality_sees_mask or refined.quality >= before.quality + GAIN
+    return not config.quality_sees_mask or refined.quality >= before.quality + GAIN
 
 
 def touches_border(volume: Volume, region: Region, logits: Float32) -> bool:
