@@ -186,7 +186,7 @@ def test_each_refinement_is_one_step_and_it_ends_when_nothing_changes(logic: MSA
     click(logic, 30, 25, 20)
     logic.refine(10)
     assert logic.waitUntilIdle(60)
-    assert "any more" in logic.status.words
+    assert "clearly better" in logic.status.words
     sizes = [voxels(logic).sum()]
     while logic.undoDescription == "refinement":
         logic.undo()
