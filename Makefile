@@ -25,13 +25,15 @@ test: .venv/ready
 benchmark: .venv/ready
 	$(BIN)/python -m Testing.benchmarks.run
 
-# The pictures in README.md, as the tests of the page and of the panel make them.
+# The pictures in README.md: the demo's, and those that the tests of the page and of the panel make.
 pictures: .venv/ready
 	MSAM_TEST_PICTURES=$(CURDIR)/pictures-output $(BIN)/pytest -q Testing/web/test_start.py Testing/widget/test_panel_pictures.py
+	$(BIN)/msam-segment demo --phantom --output-folder pictures-output
+	cp pictures-output/preview.png Resources/demo.png
 	cp pictures-output/page-demo.png Resources/web.png
 	cp pictures-output/panel-light-3-clicked.png Resources/panel.png
 
-# torch by itself and first: without it, another package's open range could bring the builds for graphics cards.
+# torch by itself and first, so that another package's open range does not choose its version.
 .venv/ready: pyproject.toml
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check "pip>=25.1"

@@ -33,11 +33,6 @@ class InstallPlan:
     obstacle: str = ""
 
     @property
-    def isTorchMissing(self) -> bool:
-        """Whether PyTorch is among what is missing."""
-        return self.torch is not None
-
-    @property
     def requirements(self) -> tuple[Requirement, ...]:
         """All of it, in the order in which it is installed."""
         return self.packages if self.torch is None else (*self.packages, self.torch)

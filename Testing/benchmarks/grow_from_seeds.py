@@ -18,7 +18,7 @@ INSIDE, OUTSIDE = 1, 2
 # Grow from seeds needs seeds of the background too, which a user would paint around the object. Here they are the
 # border of what is within reach of the clicks, as for the random walker.
 REACH_MM = 60.0
-# A click is painted as a ball. Radius and locality were chosen once on the training split (see `main` with "tune").
+# A click is painted as a ball. Radius and locality were chosen once, on the training split.
 RADIUS_MM = 4.0
 LOCALITY = 0.0
 

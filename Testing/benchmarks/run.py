@@ -78,7 +78,7 @@ def main() -> None:
 
 
 def _service_table(service: dict[str, Any]) -> Table:
-    table = Table(title="Milliseconds a click through the service (a network so small that the service shows)")
+    table = Table(title="Milliseconds a click through the service (the model compact)")
     for heading in ("", "click p50", "click p95", "overhead p50", "overhead p95"):
         table.add_column(heading, justify="right" if heading else "left")
     for who, spans in service.items():

@@ -1,4 +1,4 @@
-"""The demo: what a newcomer sees after `make run`."""
+"""The demo: what a newcomer sees after `make demo`."""
 
 from __future__ import annotations
 

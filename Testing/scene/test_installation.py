@@ -110,7 +110,7 @@ class User:
 def test_the_plan_says_what_is_missing_how_much_that_is_and_asks():
     plan = planFor(ProbeResult(OWN, "3.12.10", {"numpy": "2.4.6", "SimpleITK": "2.5.5"}))
     assert [each.name for each in plan.packages] == ["fastapi", "uvicorn", "safetensors", "zstandard"]
-    assert plan.isTorchMissing
+    assert plan.torch is not None
     assert not plan.obstacle
     assert 200 < plan.megabytes < 300
     for words in ("zstandard 0.23 or later, about 6 MB", "PyTorch 2.6 or later", "Install them now?"):

@@ -1,4 +1,4 @@
-"""`msam-segment demo`, which is what `make run` runs: one click, three times refined, and a picture of it."""
+"""`msam-segment demo`, which is what `make demo` runs: one click, three times refined, and a picture of it."""
 
 from __future__ import annotations
 

@@ -69,7 +69,7 @@ class ExampleMaker:
 
     def _draw(self) -> Example:
         if self._uniform() < self.made_up:
-            return self._painted(background(self._padded_size, self.random), fill=0.0)
+            return self._painted(background(self._padded_size, self.random))
         names = list(self.by_dataset)
         pool = self.by_dataset[names[int(torch.multinomial(self.weights, 1, generator=self.random))]]
         target = pool[self._integer(len(pool))]
@@ -88,7 +88,7 @@ class ExampleMaker:
         inside = torch.from_numpy(region.inside(volume))
         raw, inside = self._crop_field_of_view(raw, inside, fill)
         if lesion:
-            return self._painted(raw, fill)
+            return self._painted(raw)
         mask = Volume(target.mask_kji.astype(np.uint8), volume.ijk_to_ras, "OT")
         truth = torch.from_numpy(cut(mask, region))
         position = torch.from_numpy(region.to_roi(volume, click[None])[0]).float()
@@ -134,7 +134,7 @@ class ExampleMaker:
         visible &= inside
         return torch.where(visible, raw, fill), visible
 
-    def _painted(self, raw: Tensor, fill: float) -> Example:
+    def _painted(self, raw: Tensor) -> Example:
         image, mask, centre = paint_lesion(raw, self.random)
         voxels = mask.nonzero()
         near = voxels[torch.randint(len(voxels), (12,), generator=self.random)].float()

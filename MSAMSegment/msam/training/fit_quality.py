@@ -3,6 +3,7 @@
 While the masks are being learned, the head sees regions that mostly fit their object. Afterwards it goes on by itself
 with what a session really meets: the first click seen at every spacing, most of them too fine or too coarse for the
 object. It starts from what it knows: fitted anew on these few objects, it fails on those that are like none of them.
+How well it chooses, cross-validated, is written into fit_quality.txt beside OUT.
 """
 
 from __future__ import annotations
