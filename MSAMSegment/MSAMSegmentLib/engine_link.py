@@ -75,7 +75,7 @@ class EngineLink:
         # What a child says after another has taken its place is of no interest any more.
         child = EngineChild(
             self._transport,
-            command.command(python, model, device),
+            command.command(python, model, device, own=isOwnInterpreter),
             environment,
             lambda: self._childChanged(child),
             lambda line: self._note(line) if self._child is child else None,
@@ -87,7 +87,7 @@ class EngineLink:
         """Takes an engine on another computer, instead of the one before.
 
         Args:
-            url: such as "https://gpu.example.org:8423"; http is for this computer alone.
+            url: such as "https://gpu.example.org:8421"; http is for this computer alone.
             key: that the engine asks for; "" where it asks for none.
             certificates: PEM file of the certificates to trust; None for the system's.
 

@@ -22,6 +22,8 @@ from MSAMSegmentLib.transport import Cancellable, ChildProcess, ProcessCallbacks
 
 PROBE_SECONDS = 20.0
 NEEDED = (*REQUIREMENTS, TORCH)
+# The environment variable that names an interpreter, for computers that are set up by program.
+PYTHON_VARIABLE = "MSAM_PYTHON"
 
 
 @dataclass(frozen=True)
@@ -100,6 +102,7 @@ def candidates(chosen: str | None) -> list[Candidate]:
             found.setdefault(place, Candidate(os.path.expanduser(python), isOwn, words))  # noqa: PTH111
 
     add(chosen, _("the Python that you chose"))
+    add(os.environ.get(PYTHON_VARIABLE), _("the Python that {name} names").format(name=PYTHON_VARIABLE))
     add(own, _("the Python of 3D Slicer") if _isApplication() else _("the Python that runs this"))
     add(checkout, _("the Python of this source checkout"))
     add(_pythonOnPath(), _("the Python that a terminal finds"))

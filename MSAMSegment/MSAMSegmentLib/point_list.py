@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import ClassVar
+from weakref import WeakValueDictionary
 
 import slicer
 
@@ -18,18 +21,37 @@ class PointList:
     A preview, the mark that follows the mouse while placing, is not defined and so does not exist here. Positions are
     in the node's own coordinates, which are those of the volume without its parent transform, in mm.
 
+    There is one list for a node (`of`). Several logics may show points in the same node; as they share what is known of
+    it, what one of them draws is no click to another, and what the user does is told to one of them only.
+
     Attributes:
         node: the markups node.
         display: its display node.
         isDragging: a point is being dragged; its positions are of no interest until that ends.
     """
 
+    _all: ClassVar[WeakValueDictionary[slicer.vtkMRMLMarkupsFiducialNode, PointList]] = WeakValueDictionary()
+
+    @classmethod
+    def of(cls, node: slicer.vtkMRMLMarkupsFiducialNode) -> PointList:
+        """The list of a node, for as long as anybody keeps it."""
+        found = cls._all.get(node)
+        if found is None:
+            found = cls._all[node] = cls(node)
+        return found
+
     def __init__(self, node: slicer.vtkMRMLMarkupsFiducialNode) -> None:
         self.node = node
         self.display = node.GetDisplayNode()
         self.isDragging = False
+        self._silent = 0
         self._known: dict[str, Position] = self.defined()
         self._identifiers: dict[str, int] = {}
+
+    @property
+    def isSilent(self) -> bool:
+        """Whether the module itself is changing the node, or is still dealing with what the user did."""
+        return self._silent > 0
 
     def defined(self) -> dict[str, Position]:
         """Position by control point ID, in the order of the node."""
@@ -87,6 +109,19 @@ class PointList:
             names[self.node.GetNthControlPointID(self.node.AddControlPoint(*wanted[name]))] = name
         self._identifiers = names
         self._known = {key: position for key, position in self.defined().items() if key in names}
+
+    @staticmethod
+    @contextmanager
+    def silence(lists: Iterable[PointList]) -> Iterator[None]:
+        """Meanwhile no change of these lists is taken for the user's."""
+        silenced = tuple(lists)
+        for each in silenced:
+            each._silent += 1
+        try:
+            yield
+        finally:
+            for each in silenced:
+                each._silent -= 1
 
     def _forgetIndices(self) -> None:
         """Views remember their preview and the point under the mouse by index, and indices are about to shift: the one

@@ -42,6 +42,8 @@ class Prompts:
     node that is deleted is made again with its points, and the nodes are not saved with the scene. Clicks count when
     their point is defined; the preview that follows the mouse never does.
 
+    Several may show points in one scene, and so in the same nodes; whatever the user does is told to one of them only.
+
     Attributes:
         listener: who is told; None for nobody, and then nothing that the user does is accepted.
         onNodesMade: called after nodes were made again in place of deleted ones.
@@ -102,7 +104,7 @@ class Prompts:
                 node.CreateDefaultDisplayNodes()
                 for surplus in found[1:]:
                     self._scene.RemoveNode(surplus)
-            self._lists[positive] = PointList(node)
+            self._lists[positive] = PointList.of(node)
             self._observeNode(node, positive)
         return self._lists[positive]
 
@@ -145,9 +147,9 @@ class Prompts:
         wanted = self._wanted()
         if not self._lists and not any(wanted.values()):
             return
+        entries = {positive: self._list(positive) for positive in (True, False)}
         with self._silence():
-            for positive in (True, False):
-                entry = self._list(positive)
+            for positive, entry in entries.items():
                 transform = self._volume.GetTransformNodeID() if self._volume is not None else None
                 if entry.node.GetTransformNodeID() != transform:
                     entry.node.SetAndObserveTransformNodeID(transform)
@@ -169,7 +171,8 @@ class Prompts:
     def _silence(self) -> Iterator[None]:
         self._silent += 1
         try:
-            yield
+            with PointList.silence(self._lists.values()):
+                yield
         finally:
             self._silent -= 1
 
@@ -181,7 +184,7 @@ class Prompts:
         All is looked at before anything is told, since every answer is a change of its own.
         """
         entry = self._lists.get(positive)
-        if entry is None or self._silent:
+        if entry is None or self._silent or entry.isSilent:
             return
         removed = entry.removed()
         moved = [] if entry.isDragging else entry.moved()
@@ -212,8 +215,9 @@ class Prompts:
             self._lists[positive].isDragging = True
 
     def _onDragEnded(self, positive: bool) -> None:
-        if positive in self._lists:
-            self._lists[positive].isDragging = False
+        entry = self._lists.get(positive)
+        if entry is not None and entry.isDragging:
+            entry.isDragging = False
             self._onSettled(positive)
             self._apply()
 

@@ -197,7 +197,7 @@ class EngineChoice:
         assert self.interpreter is not None, "the button is disabled until there is one"
         own = self.interpreter.isOwnInterpreter
         return self._transport.startProcess(
-            [self.interpreter.python, "-P", "-u", "-m", "msam.checkpoints.fetch", name],
+            command.module_command(self.interpreter.python, "msam.checkpoints.fetch", name, own=own),
             ownEnvironment() if own else command.environment(startupEnvironment()),
             ProcessCallbacks(onLine, lambda line: None, onExit, lambda why: onExit(-1)),
         )

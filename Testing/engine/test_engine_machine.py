@@ -102,6 +102,25 @@ def test_a_start_that_fails_says_why():
     assert "no such file" in after(Start(), NotStarted("no such file."))[1][-1].message
 
 
+CRASHED = Complaint(b"error: [/slicer/bin/python-real] exit abnormally - Report the problem.\n")
+
+
+@pytest.mark.parametrize("before", [[], [READY]])
+def test_a_crash_beneath_a_launcher_is_a_crash(before):
+    """The launcher of 3D Slicer's Python ends with code 1 then, as after an error."""
+    machine, actions = after(Start(), *before, CRASHED, Exited(1))
+    assert machine.state == "starting"
+    assert Spawn() in actions
+    assert not machine.crashed  # the next one has not
+
+
+def test_what_the_launcher_says_is_not_taken_for_the_words_of_the_engine():
+    crashes = [Start()] + [READY, Complaint(b"out of memory\n"), CRASHED, Exited(1)] * (MOST_RESTARTS + 1)
+    machine, actions = after(*crashes)
+    assert machine.state == "failed"
+    assert actions[-1].message == "The engine ends again and again (code -1). Its last words: out of memory"
+
+
 def test_a_start_that_takes_for_ever_is_ended_in_words():
     assert kinds(after(Start(), Alarm())[1]) == [Kill]
     assert "not ready" in after(Start(), Alarm(), Exited(-9))[1][-1].message

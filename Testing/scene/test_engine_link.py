@@ -10,6 +10,7 @@ import pytest
 import slicer
 from stand_in_engine import StandInTransport
 
+from msam.engine_process.command import command
 from msam.engine_process.machine import MOST_RESTARTS, START_SECONDS, STOP_SECONDS
 from msam.protocol.names import VERSION
 from MSAMSegmentLib import engine_environment, failures
@@ -17,7 +18,7 @@ from MSAMSegmentLib.engine_link import EngineLink
 from MSAMSegmentLib.errors import SceneError
 from MSAMSegmentLib.failures import Failure
 
-HOST, KEY = "https://gpu.example.org:8423", "a-key-of-enough-characters"
+HOST, KEY = "https://gpu.example.org:8421", "a-key-of-enough-characters"
 
 
 @pytest.fixture
@@ -187,6 +188,39 @@ def test_another_interpreter_gets_nothing_of_the_applications_python(transport, 
     assert environment["PYTHONPATH"].endswith("MSAMSegment")
 
 
+def test_another_interpreter_gets_no_libraries_of_an_application_without_a_launcher(monkeypatch):
+    """As on macOS, where the environment at the start is the one that the application has changed."""
+    home = "/Applications/Slicer.app/Contents"
+    start = {
+        "PATH": os.pathsep.join([f"{home}/bin", "/usr/bin", home, f"{home}-tools"]),
+        "LD_LIBRARY_PATH": f"{home}/lib",
+        "LD_PRELOAD": "/opt/own.so",
+        "DYLD_LIBRARY_PATH": "/opt/lib",
+        "DYLD_FRAMEWORK_PATH": f"{home}/Frameworks",
+        "QT_PLUGIN_PATH": os.pathsep.join([f"{home}/lib/QtPlugins", "/opt/plugins"]),
+        "SSL_CERT_FILE": f"{home}/share/Slicer.crt",
+        "HOME": f"{home}/home",
+    }
+    monkeypatch.setattr(slicer, "app", SimpleNamespace(startupEnvironment=dict, slicerHome=home), raising=False)
+    monkeypatch.setattr(slicer.util, "startupEnvironment", lambda: start, raising=False)
+    assert engine_environment.startupEnvironment() == {
+        "PATH": os.pathsep.join(["/usr/bin", f"{home}-tools"]),
+        "LD_PRELOAD": "/opt/own.so",
+        "DYLD_LIBRARY_PATH": "/opt/lib",
+        "QT_PLUGIN_PATH": "/opt/plugins",
+        "HOME": f"{home}/home",
+    }
+
+
+def test_the_applications_own_interpreter_takes_the_engine_from_the_application(transport):
+    link = EngineLink(transport)
+    for isOwn in (True, False):
+        link.useThisComputer("python", device="cpu", isOwnInterpreter=isOwn)
+        assert ready(link, transport)
+    assert transport.commands == [command("python", "compact", "cpu", own=isOwn) for isOwn in (True, False)]
+    assert ["-m" in each for each in transport.commands] == [False, True]
+
+
 def test_the_applications_own_interpreter_keeps_what_its_launcher_set(transport, monkeypatch):
     monkeypatch.setenv("PYTHONHOME", "/slicer")
     monkeypatch.setenv("PYTHONPATH", "/slicer/lib")
@@ -282,7 +316,7 @@ def test_a_host_that_is_well_again_is_found_by_the_next_test(there: EngineLink, 
 @pytest.mark.parametrize(
     "url",
     ["", "gpu.example.org", "ftp://gpu", "https://", "https://gpu:port", "https://gpu:99999", "https://me@gpu",
-     "https://gpu/v1", "https://gpu?key=1", "http://gpu.example.org", "http://10.0.0.1:8423", "https://[::1"],
+     "https://gpu/v1", "https://gpu?key=1", "http://gpu.example.org", "http://10.0.0.1:8421", "https://[::1"],
 )  # fmt: skip
 def test_what_cannot_be_an_address_is_refused_and_the_engine_before_stays(here: EngineLink, url: str):
     with pytest.raises(SceneError):
@@ -291,7 +325,7 @@ def test_what_cannot_be_an_address_is_refused_and_the_engine_before_stays(here: 
 
 
 @pytest.mark.parametrize(
-    "url", ["http://localhost:1", "http://127.0.0.1:8423/", "http://[::1]:80", " https://gpu.example.org "]
+    "url", ["http://localhost:1", "http://127.0.0.1:8421/", "http://[::1]:80", " https://gpu.example.org "]
 )
 def test_http_is_for_this_computer_and_https_for_others(transport: StandInTransport, url: str):
     link = EngineLink(transport)

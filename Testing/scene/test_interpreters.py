@@ -43,6 +43,12 @@ def transport() -> Iterator[AsyncioTransport]:
     transport.close()
 
 
+@pytest.fixture(autouse=True)
+def unnamed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The computer that the tests run on may be set up for another Python."""
+    monkeypatch.delenv(interpreters.PYTHON_VARIABLE, raising=False)
+
+
 # What is needed
 
 
@@ -86,6 +92,19 @@ def test_the_users_choice_comes_first_then_the_own_interpreter_then_that_of_the_
     assert [each.python for each in candidates(None)] == [sys.executable, str(python)]
     python.rename(python.with_name("other"))
     assert [each.python for each in candidates("")] == [sys.executable]
+
+
+def test_what_the_environment_names_comes_after_the_users_choice_and_before_what_is_guessed(monkeypatch):
+    monkeypatch.setenv("MSAM_PYTHON", "/opt/named/bin/python")
+    named = Candidate("/opt/named/bin/python", False, "the Python that MSAM_PYTHON names")
+    assert candidates(None)[0] == named
+    assert [each.python for each in candidates("/opt/mine/bin/python")[:3]] == [
+        "/opt/mine/bin/python",
+        named.python,
+        sys.executable,
+    ]
+    monkeypatch.setenv("MSAM_PYTHON", "")
+    assert candidates(None)[0].python == sys.executable
 
 
 def test_at_last_the_python_that_a_terminal_finds_is_asked(tmp_path, monkeypatch):

@@ -64,11 +64,18 @@ def test_it_segments_and_exports_a_lesion(
     assert f"voxels={mask.sum()}" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("found", ["/slicer/bin/PythonSlicer", None])
 def test_it_says_what_went_wrong(
-    transport: StandInTransport, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    transport: StandInTransport,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    found: str | None,
 ) -> None:
+    monkeypatch.setattr(shutil, "which", lambda name: found)
     transport.noInterpreter = True
     with pytest.raises(Exception, match="nothing to export"):
         exec(compile(script(), str(README), "exec"), {"slicer": slicer})
+    assert [command[0] for command in transport.commands] == [found or "PythonSlicer"]
     assert "there is no such file" in capsys.readouterr().out
     assert not list(tmp_path.glob("*.nii.gz"))

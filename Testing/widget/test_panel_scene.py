@@ -25,6 +25,22 @@ def test_without_a_volume_the_panel_offers_some(opened: Opened) -> None:
     assert opened.status == "Click on the lesion."
 
 
+def test_what_the_scene_remembers_is_wrapped_once(opened: Opened, scene: Any) -> None:
+    """A wrapper that has been bound stays with its node, and writes to it whenever it is emptied."""
+    wrapper = opened.logic.getParameterNode()
+    for _ in range(2):
+        opened.exit()
+        opened.enter()
+    opened.ui.iterationsSpinBox.value = 5
+    assert wrapper.refineIterations == 5
+    scene.Clear(0)
+    opened.wait()
+    assert opened.logic.getParameterNode() is opened.widget._parameterNode is wrapper
+    assert wrapper.refineIterations == opened.ui.iterationsSpinBox.value == 3
+    opened.ui.iterationsSpinBox.value = 4
+    assert opened.logic.settings.refineIterations == 4
+
+
 def test_a_scan_that_is_loaded_later_is_taken_up(opened: Opened, volumeNode: Any) -> None:
     assert opened.logic.inputVolume is None
     opened.wait(lambda: opened.logic.inputVolume is volumeNode)

@@ -69,7 +69,20 @@ def test_the_self_test_goes_from_click_to_file_with_the_real_engine(
     assert said[-1] == "Test passed"
 
 
+def test_without_the_engine_that_the_environment_names_the_self_test_fails(
+    opened: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MSAM_PYTHON", "/opt/named/bin/python")
+    monkeypatch.setattr(opened.module, "findInterpreter", opened.find)
+    opened.interpreter = None
+    opened.probes = [ProbeResult(Candidate("python", False, "the Python that MSAM_PYTHON names"), "3.12.10")]
+    monkeypatch.setattr(opened.module.MSAMSegmentTest, "delayDisplay", lambda self, message: None)
+    with pytest.raises(AssertionError, match=r"The Python that MSAM_PYTHON names lacks"):
+        opened.module.MSAMSegmentTest().runTest()
+
+
 def test_without_an_engine_the_self_test_is_left_out(opened: Opened, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("MSAM_PYTHON", raising=False)
     monkeypatch.setattr(opened.module, "findInterpreter", opened.find)
     opened.interpreter = None
     opened.probes = [ProbeResult(Candidate("PythonSlicer", True, "the Python of 3D Slicer"), "3.12.10")]

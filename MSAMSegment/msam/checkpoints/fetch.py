@@ -1,16 +1,19 @@
 """`python -m msam.checkpoints.fetch NAME`: downloads a public model for an application that has asked its user.
 
-Progress and failures go to the standard output as lines of `msam.protocol.events`.
+Progress and failures go to the standard output as lines of `msam.protocol.events`. It ends with its parent, and when
+its standard input is closed; what has arrived by then is kept for the next time.
 """
 
 from __future__ import annotations
 
+import os
 import sys
 
 from msam.checkpoints.catalogue import models_folder
 from msam.checkpoints.known import known_model
 from msam.errors import MsamError
 from msam.protocol.events import Event, Failed, Progress, encode_event
+from msam.service.parent import when_parent_ends
 
 
 def main(arguments: list[str]) -> int:
@@ -47,4 +50,6 @@ def _tell(event: Event) -> None:
 
 
 if __name__ == "__main__":
+    # The application ends its child, but that may be a launcher, such as Slicer's for Python, which ends alone.
+    when_parent_ends(lambda: os._exit(1))
     raise SystemExit(main(sys.argv[1:]))

@@ -29,6 +29,8 @@ MOST_RESTARTS = 5
 RESTART_SECONDS = 60.0
 # Lines of the standard error that are kept for the words of a failure.
 KEPT_LINES = 20
+# 3D Slicer's Python runs beneath a launcher. When it crashes, the launcher says this and ends with a code of its own.
+LAUNCHER_ON_CRASH = "exit abnormally - Report the problem."
 
 
 # Events
@@ -65,7 +67,7 @@ class Complaint:
 
 @dataclass(frozen=True)
 class Exited:
-    """The process ended."""
+    """The process ended; a negative code says that something ended it."""
 
     code: int
 
@@ -151,6 +153,7 @@ class Machine:
     Attributes:
         state: see above.
         message: of the last failure.
+        crashed: a launcher between this and the process has said that the process crashed.
     """
 
     state: StateName = "stopped"
@@ -159,6 +162,7 @@ class Machine:
     complaints: tuple[str, ...] = field(default=(), repr=False)
     reason: str = ""
     wanted_after_stop: bool = False
+    crashed: bool = False
 
     def on(self, event: Event, now: float) -> tuple[Machine, tuple[Action, ...]]:
         """What follows from an event.
@@ -220,8 +224,10 @@ class Machine:
         text = line.decode("utf-8", "replace").rstrip()
         if not text:
             return self, ()
-        kept = (*self.complaints, text)[-KEPT_LINES:]
-        return replace(self, complaints=kept), (Tell(events.Log("warning", text, {})),)
+        told = (Tell(events.Log("warning", text, {})),)
+        if text.endswith(LAUNCHER_ON_CRASH):
+            return replace(self, crashed=True), told
+        return replace(self, complaints=(*self.complaints, text)[-KEPT_LINES:]), told
 
     def _exited(self, code: int, now: float) -> tuple[Machine, tuple[Action, ...]]:
         if self.state == "stopping":
@@ -233,6 +239,8 @@ class Machine:
             return stopped, actions
         if self.state not in ("starting", "ready"):
             return self, ()
+        if self.crashed:
+            code = min(code, -1)
         withdrawal = (Withdraw(),) if self.state == "ready" else ()
         recent = (*(end for end in self.ends if now - end < RESTART_SECONDS), now)
         failure = self._why_not_again(code, len(recent))
