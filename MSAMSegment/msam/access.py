@@ -45,5 +45,19 @@ def is_loopback(host: str) -> bool:
         return False
 
 
+def origin(address: str) -> str:
+    """What counts as one place that connections come from: an address, or of IPv6 the network that it is in.
+
+    Such a network has 2^64 addresses, all of them at the hands of whoever has one.
+    """
+    try:
+        found = ipaddress.ip_address(address)
+    except ValueError:
+        return address
+    if found.version == 4 or found.is_loopback:
+        return str(found)
+    return str(ipaddress.IPv6Address(int(found) >> 64 << 64))
+
+
 def _why(error: Exception) -> str:
     return error.strerror or "unknown" if isinstance(error, OSError) else "it is no text"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import ssl
 import threading
 import time
 import uuid
@@ -18,13 +17,14 @@ import httpx
 
 from msam import shared_memory
 from msam.clicks import Click
+from msam.client_answers import content_of, distrusted, error_in, pause_after, trusted, unreachable
 from msam.engine_process.endpoint import Endpoint
 from msam.errors import Cancelled, MsamError
 from msam.protocol import masks, names, records, steps, volumes
 from msam.protocol.masks import Mask
 from msam.protocol.messages import Health, Models, ModelStatus, RunStatus, SharedVolume, UploadStatus
 from msam.protocol.names import Code, path
-from msam.protocol.problems import Problem, ProtocolError, ServiceError, error_of, from_in_front
+from msam.protocol.problems import ProtocolError, ServiceError
 from msam.protocol.steps import ClickRecord, MaskRecord, StepHeader, StepReply, StepRequest
 from msam.protocol.volumes import VolumeDescription
 from msam.volume import Volume
@@ -91,8 +91,7 @@ class Client:
         """
         self._where = endpoint if callable(endpoint) else lambda: endpoint
         self._transport = transport
-        self._endpoint: Endpoint | None = None
-        self._http: httpx.Client | None = None
+        self._open: tuple[httpx.Client, Endpoint] | None = None
         self._name = uuid.uuid4().hex
         self._lock = threading.Lock()
 
@@ -109,9 +108,9 @@ class Client:
     def close(self) -> None:
         """Closes the connections."""
         with self._lock:
-            if self._http is not None:
-                self._http.close()
-            self._http = self._endpoint = None
+            if self._open is not None:
+                self._open[0].close()
+            self._open = None
 
     def health(self) -> Health:
         """How the engine is."""
@@ -145,8 +144,7 @@ class Client:
             MsamError: the engine refuses it.
         """
         where = path(names.VOLUME, volume=known.identity)
-        self._connected()
-        if self._endpoint is not None and self._endpoint.shares_memory and self._hand_over(known):
+        if self._connected()[1].shares_memory and self._hand_over(known):
             return
         status = records.decode(UploadStatus, self._ask("PUT", where, records.encode(known.description), names.JSON))
         missing = status.missing
@@ -288,46 +286,54 @@ class Client:
         cancelled: Callable[[], bool] | None = None,
     ) -> bytes:
         """One request, asked again when the engine was busy, or could not be reached."""
-        failure: MsamError = _unreachable(None, "nothing was tried")
         headers = {} if content is None else {"Content-Type": kind, "Content-Length": str(len(content))}
-        for attempt in range(retries):
-            if attempt:
-                time.sleep(BACKOFF_SECONDS * 2 ** (attempt - 1))
+        pause = BACKOFF_SECONDS
+        while True:
+            # The endpoint is kept for the words of a failure: another thread may close the connections meanwhile.
+            http, endpoint = self._connected()
+            last, asked_for = False, 0.0
             try:
-                answer = self._connected().request(
+                with http.stream(
                     method,
                     where,
                     content=_pieces(content, cancelled) if content and cancelled else content,
                     headers=headers,
                     timeout=httpx.Timeout(seconds, connect=CONNECT_SECONDS, write=ANSWER_SECONDS),
-                )
+                ) as answer:
+                    found = content_of(answer)
+                if answer.is_success:
+                    return found
+                failure = error_in(answer, found, endpoint)
+                last = not (isinstance(failure, ServiceError) and failure.code and failure.code.worth_a_retry)
+                asked_for = pause_after(answer)
             except httpx.TimeoutException as error:
-                failure = _unreachable(self._endpoint, "it does not answer in time")
+                failure, last = unreachable(endpoint, "it does not answer in time"), True
                 failure.__cause__ = error
                 self.close()
-                break
             except (httpx.TransportError, RuntimeError) as error:
                 # A client that another thread closed after a failure of its own says so with a RuntimeError.
-                failure = _unreachable(self._endpoint, str(error) or type(error).__name__)
+                mistrust = distrusted(endpoint, error)
+                failure = mistrust or unreachable(endpoint, str(error) or type(error).__name__)
+                last = mistrust is not None
                 failure.__cause__ = error
                 self.close()
-                continue
-            if answer.is_success:
-                return answer.content
-            failure = _error_in(answer)
-            if not (isinstance(failure, ServiceError) and failure.code is not None and failure.code.worth_a_retry):
-                break
-        raise failure
+            retries -= 1
+            if last or not retries:
+                raise failure
+            time.sleep(max(pause, asked_for))
+            pause *= 2
 
-    def _connected(self) -> httpx.Client:
+    def _connected(self) -> tuple[httpx.Client, Endpoint]:
         with self._lock:
-            if self._http is None:
-                self._endpoint = self._where()
-                self._http = self._opened(self._endpoint)
-            return self._http
+            if self._open is None:
+                endpoint = self._where()
+                self._open = self._opened(endpoint), endpoint
+            return self._open
 
     def _opened(self, endpoint: Endpoint) -> httpx.Client:
         headers = {names.VERSION_HEADER: str(names.VERSION), names.CLIENT_HEADER: self._name}
+        # What is large is compressed already; and how large an answer is can be told before it is unpacked.
+        headers["Accept-Encoding"] = "identity"
         if endpoint.token is not None:
             headers[names.AUTHORISATION] = f"{names.BEARER}{endpoint.token}"
         # Without TLS there is nothing to trust, and reading the system's certificates takes a while.
@@ -335,26 +341,10 @@ class Client:
         return httpx.Client(
             base_url=endpoint.url,
             headers=headers,
-            verify=ssl.create_default_context(cafile=endpoint.certificates) if secure else False,
+            verify=trusted(endpoint.certificates) if secure else False,
             transport=self._transport,
             trust_env=secure,
         )
-
-
-def _error_in(answer: httpx.Response) -> MsamError:
-    try:
-        problem = records.decode(Problem, answer.content)
-    except ProtocolError:
-        words = f"What answers at {answer.url.host} is no engine: it says {answer.status_code}."
-        return from_in_front(answer.status_code) or ServiceError(words)
-    return error_of(problem)
-
-
-def _unreachable(endpoint: Endpoint | None, why: str) -> ServiceError:
-    url = endpoint.url if endpoint is not None else "its address"
-    return ServiceError(
-        f"The engine at {url} cannot be reached: {why}. Check that it runs and that the address is right."
-    )
 
 
 def _pieces(content: bytes, cancelled: Callable[[], bool]) -> Iterator[bytes]:

@@ -37,11 +37,10 @@ class Region:
     spacing: float | None  # mm; None: the volume's own along each axis
 
     @classmethod
-    def around(cls, volume: Volume, centre_ijk: npt.ArrayLike, size: int, spacing: float | None) -> Region:
+    def around(cls, centre_ijk: npt.ArrayLike, size: int, spacing: float | None) -> Region:
         """The region around a position, on the volume's own voxels where no resampling is asked for.
 
         Args:
-            volume: the scan.
             centre_ijk: (3,) position in voxels, which need not be whole. It may lie outside the volume.
             size: voxels along each side.
             spacing: mm along each side, or None for the volume's own spacing; then the centre is the nearest voxel.

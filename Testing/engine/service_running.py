@@ -26,6 +26,7 @@ from msam.service.app import create_app
 from msam.service.engine import Engine
 from msam.service.server import server
 from msam.service.settings import Settings
+from msam.service.sockets import loopback_socket
 from msam.volume import Volume
 
 TOKEN = "a-token-of-thirty-two-characters"
@@ -57,7 +58,9 @@ def volume(seed: int = 0) -> Volume:
 
 
 @contextmanager
-def running(network: Any = None, **settings: Any) -> Iterator[tuple[Endpoint, Engine]]:
+def running(
+    network: Any = None, certificate: tuple[Path, Path] | None = None, **settings: Any
+) -> Iterator[tuple[Endpoint, Engine]]:
     """A service in a thread of this process: where it is, and what is behind it."""
     found = network or StandIn()
 
@@ -68,15 +71,18 @@ def running(network: Any = None, **settings: Any) -> Iterator[tuple[Endpoint, En
 
     chosen = {"token": TOKEN, "model": "stand-in", "devices": ("cpu",), **settings}
     app = create_app(Settings(**chosen), load)
-    http = server(app, host="127.0.0.1", port=0)
-    thread = threading.Thread(target=http.run, daemon=True)
+    listening = loopback_socket()
+    port = listening.getsockname()[1]
+    tls = {} if certificate is None else {"ssl_certfile": certificate[0], "ssl_keyfile": certificate[1]}
+    http = server(app, **tls)
+    thread = threading.Thread(target=http.run, args=([listening],), daemon=True)
     thread.start()
     while not http.started:
         assert thread.is_alive(), "the service did not start"
         time.sleep(0.01)
-    port = http.servers[0].sockets[0].getsockname()[1]
     try:
-        yield Endpoint(f"http://127.0.0.1:{port}", chosen["token"], bool(chosen.get("shares_memory"))), app.state.engine
+        url = f"http://127.0.0.1:{port}" if certificate is None else f"https://localhost:{port}"
+        yield Endpoint(url, chosen["token"], bool(chosen.get("shares_memory"))), app.state.engine
     finally:
         http.should_exit = True
         thread.join(30)
@@ -104,6 +110,6 @@ def a_request(known: Known, run: str = "a-run", **changes: object) -> bytes:
     return steps.encode_request(StepRequest(header))
 
 
-def connected(endpoint: Endpoint) -> socket.socket:
-    """A connection on which anything can be said."""
-    return socket.create_connection(("127.0.0.1", int(endpoint.url.rsplit(":", 1)[1])), 5)
+def connected(endpoint: Endpoint, source: str = "127.0.0.1") -> socket.socket:
+    """A connection on which anything can be said, from an address of this machine."""
+    return socket.create_connection(("127.0.0.1", int(endpoint.url.rsplit(":", 1)[1])), 5, (source, 0))

@@ -14,10 +14,14 @@ from msam.client import Client, Known
 from msam.engine_process import Endpoint
 from msam.errors import Cancelled
 from msam.protocol import names, volumes
-from msam.protocol.names import Code
-from msam.protocol.problems import ServiceError
+from msam.protocol.names import LARGEST_REPLY, Code
+from msam.protocol.problems import ProtocolError, ServiceError
 
 HERE = Endpoint("http://127.0.0.1:1", TOKEN)
+HEALTH = (
+    b'{"protocol":1,"version":"1","model":null,"devices":[],"shared_memory":false,"waiting":0,"volumes":0,'
+    b'"memory":{"process":0,"volumes":0,"volumes_limit":0,"embeddings":0,"embeddings_limit":0}}'
+)
 
 
 @pytest.fixture
@@ -103,9 +107,7 @@ def test_an_engine_that_is_started_anew_in_the_middle_of_an_upload_gets_all_of_i
 @pytest.mark.parametrize("status", [502, 503, 504])
 def test_a_proxy_whose_engine_is_away_for_a_moment_is_asked_again(status):
     answers = [httpx.Response(status, html="<h1>Bad Gateway</h1>")] * 2
-    health = b'{"protocol":1,"version":"1","model":null,"devices":[],"shared_memory":false,"waiting":0,"volumes":0,'
-    health += b'"memory":{"process":0,"volumes":0,"volumes_limit":0,"embeddings":0,"embeddings_limit":0}}'
-    answers.append(httpx.Response(200, content=health))
+    answers.append(httpx.Response(200, content=HEALTH))
     transport = httpx.MockTransport(lambda request: answers.pop(0))
     with Client(HERE, transport=transport) as client:
         assert client.health().protocol == 1
@@ -139,3 +141,51 @@ def test_a_key_never_follows_a_redirect():
     with Client(HERE, transport=httpx.MockTransport(elsewhere)) as client, pytest.raises(ServiceError):
         client.health()
     assert set(asked) == {"127.0.0.1"}
+
+
+@pytest.mark.parametrize(
+    ("said", "paused"),
+    [("1", [1.0, 1.0, 1.0]), ("0", [0.25, 0.5, 1.0]), ("3600", [5.0] * 3), ("soon", [0.25, 0.5, 1.0])],
+)
+def test_an_engine_that_says_when_to_come_back_is_asked_then(monkeypatch, said, paused):
+    pauses: list[float] = []
+    monkeypatch.setattr("msam.client.time.sleep", pauses.append)
+    busy = httpx.Response(503, headers={"Retry-After": said}, json={"code": "busy", "message": "Too much to do."})
+    with (
+        Client(HERE, transport=httpx.MockTransport(lambda request: busy)) as client,
+        pytest.raises(ServiceError, match="Too much to do"),
+    ):
+        client.health()
+    assert pauses == paused
+
+
+def test_a_failure_names_the_engine_although_another_thread_closed_the_connections():
+    def closed(request: httpx.Request) -> httpx.Response:
+        client.close()
+        raise httpx.ConnectError("refused")
+
+    client = Client(HERE, transport=httpx.MockTransport(closed))
+    with pytest.raises(ServiceError, match=r"127\.0\.0\.1:1 cannot be reached: refused"):
+        client.health()
+
+
+class Endless(httpx.SyncByteStream):
+    """More than any reply has. `taken` is what was read of it."""
+
+    def __init__(self) -> None:
+        self.taken = 0
+
+    def __iter__(self):
+        while self.taken < 4 * LARGEST_REPLY:
+            self.taken += 1 << 20
+            yield bytes(1 << 20)
+
+
+@pytest.mark.parametrize("announced", [{}, {"Content-Length": str(4 * LARGEST_REPLY)}])
+@pytest.mark.parametrize("status", [200, 404])
+def test_a_reply_that_is_too_long_is_not_read_to_its_end(announced, status):
+    stream = Endless()
+    transport = httpx.MockTransport(lambda request: httpx.Response(status, headers=announced, stream=stream))
+    with Client(HERE, transport=transport) as client, pytest.raises(ProtocolError, match="a reply can have"):
+        client.health()
+    assert stream.taken <= (0 if announced else LARGEST_REPLY + (2 << 20))

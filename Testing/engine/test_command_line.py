@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from msam import __version__
 from msam.cli.app import app
-from msam.cli.errors import ExitCode
+from msam.exit_codes import ExitCode
 
 ENGINE = Path(__file__).parents[2] / "MSAMSegment"
 HELPERS = Path(__file__).parent
@@ -57,6 +57,11 @@ def test_without_the_extra_it_says_how_to_install_it(package: str) -> None:
     assert "Traceback" not in failed.stderr
 
 
+def test_the_service_tells_exit_codes_without_the_extra() -> None:
+    imported = program(code="import sys; sys.modules['typer'] = None; import msam.service.host")
+    assert (imported.returncode, imported.stderr) == (0, "")
+
+
 def test_a_broken_installation_is_not_taken_for_a_missing_extra() -> None:
     failed = program(code="import sys; sys.modules['numpy'] = None; from msam.cli.main import main; main()")
     assert failed.returncode == 1
@@ -80,7 +85,10 @@ def test_control_c_ends_it_at_once_and_leaves_nothing_behind(tmp_path: Path) -> 
     assert [path.name for path in tmp_path.iterdir()] == ["scan.nii.gz"]
 
 
-@pytest.mark.parametrize("command", ["", "segment", "batch", "demo"])
+# "app" opens the page, which is no part of this package.
+@pytest.mark.parametrize(
+    "command", ["", *sorted(command.name or "" for command in app.registered_commands if command.name != "app")]
+)
 def test_help_lists_every_exit_code(command: str) -> None:
     shown = CliRunner().invoke(app, [*command.split(), "--help"])
     words = " ".join(shown.stdout.split())

@@ -15,8 +15,8 @@ from msam.checkpoints.catalogue import resolve
 from msam.checkpoints.known import KNOWN_MODELS, KnownModel
 from msam.checkpoints.reading import read_checkpoint
 from msam.cli import models
-from msam.cli.errors import ExitCode
 from msam.errors import DownloadError
+from msam.exit_codes import ExitCode
 
 APP = typer.Typer()
 models.register(APP)

@@ -175,6 +175,16 @@ def test_a_header_nested_without_end_is_refused():
         steps.decode_request(envelope.close(b"[" * 50_000, (b"", b"")))
 
 
+@pytest.mark.parametrize("opening", [b"[", b'{"a":'])
+def test_a_field_nested_to_any_depth_is_refused(opening):
+    """Also where it can just be read and cannot be shown any more, which is a matter of a few levels."""
+    for depth in range(1, 1100):
+        closing = b"]" if opening == b"[" else b"}"
+        nested = opening * depth + b"1" + closing * depth
+        with pytest.raises(ProtocolError):
+            records.decode(UploadStatus, b'{"missing": [], "complete": ' + nested + b"}")
+
+
 def test_a_header_that_is_too_long_is_refused_before_it_is_read():
     with pytest.raises(ProtocolError, match="at most"):
         steps.decode_request(envelope.close(b" " * (LARGEST_JSON + 1), (b"", b"")))

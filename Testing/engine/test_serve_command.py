@@ -61,7 +61,7 @@ def test_an_engine_that_refuses_ends_the_command_in_words(tmp_path, monkeypatch)
         asked = [scan, "-p", written(CENTRE_IJK), "-o", tmp_path / "mask.nrrd", "--engine", endpoint.url]
         result = segment(*asked)
     assert result.exit_code == 2
-    assert "token" in result.stderr
+    assert "--engine-key" in result.stderr and endpoint.url in result.stderr
     assert not (tmp_path / "mask.nrrd").exists()
 
 

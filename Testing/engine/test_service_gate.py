@@ -25,7 +25,7 @@ from msam.client import Known
 from msam.protocol import names, records
 from msam.protocol.names import Code, path
 from msam.service.gate import Gate
-from msam.service.log import JsonLines
+from msam.service.log import JsonLines, Repetitions
 from msam.service.metrics import Metrics
 
 
@@ -159,6 +159,13 @@ def test_a_description_that_is_none_is_refused(plain, body):
     assert code_of(plain.put(path(names.VOLUME, volume="0" * 64), content=body)) == Code.MALFORMED
 
 
+@pytest.mark.parametrize(("opening", "closing"), [(b"[", b"]"), (b'{"a":', b"}")])
+def test_a_description_nested_to_any_depth_is_refused(plain, opening, closing):
+    for depth in range(800, 1000):
+        body = b'{"dtype":' + opening * depth + b"1" + closing * depth + b"}"
+        assert code_of(plain.put(path(names.VOLUME, volume="0" * 64), content=body)) == Code.MALFORMED
+
+
 def test_a_geometry_that_cannot_be_is_refused(plain):
     known = Known.of(volume(55))
     flat = records.encode(known.description).replace(b'"ijk_to_ras":[1.0', b'"ijk_to_ras":[0.0')
@@ -210,6 +217,35 @@ def test_the_log_does_not_repeat_what_libraries_repeat_of_an_error():
     assert logged(message=message)["message"] == "Task exception was never retrieved"
 
 
+def passed(records, clock):
+    """What of these records, of a level and a message each, is written down, by their fields."""
+    lines = []
+    handler = JsonLines(lines.append, False)
+    handler.addFilter(Repetitions(clock))
+    for level, message in records:
+        handler.handle(logging.LogRecord("asyncio", level, "", 0, message, (), None))
+    return [json.loads(line)["fields"] for line in lines]
+
+
+def test_a_complaint_without_end_fills_no_disk():
+    now = [0.0]
+
+    def flood():
+        for number in range(1000):
+            yield logging.ERROR, f"socket.accept() out of system resource\nsocket: {number}"
+        now[0] += 60
+        yield logging.ERROR, "socket.accept() out of system resource\nsocket: 1000"
+
+    told = passed(flood(), lambda: now[0])
+    assert len(told) == 21
+    assert told[-1] == {"unsaid": 980}
+
+
+def test_other_complaints_and_what_is_no_complaint_are_told_nevertheless():
+    one, other, no_complaint = (logging.WARNING, "one"), (logging.WARNING, "other"), (logging.INFO, "request")
+    assert len(passed([*[one] * 30, other, *[no_complaint] * 30], lambda: 0.0)) == 20 + 1 + 30
+
+
 @pytest.mark.parametrize(("address", "told"), [("10.1.2.3", {"from": "10.1.2.3"}), ("127.0.0.1", {})])
 def test_the_log_tells_where_those_from_elsewhere_came_from(caplog, address, told):
     caplog.set_level(logging.INFO, "msam")
@@ -228,3 +264,4 @@ def test_the_log_tells_where_those_from_elsewhere_came_from(caplog, address, tol
     fields = caplog.records[-1].fields
     assert {key: value for key, value in fields.items() if key == "from"} == told
     assert fields["status"] == 401
+    assert caplog.records[-1].levelno == logging.WARNING, "whoever has no key could fill a disk with it"

@@ -8,25 +8,30 @@ import threading
 import numpy as np
 import pytest
 import torch
-from service_running import INSIDE, running, volume
+from service_running import INSIDE, code_of, running, volume
 from small_configs import TINY, random_network
 from stand_in import StandIn
 
 from msam.client import Client, Known
 from msam.errors import DeviceError
+from msam.exit_codes import ExitCode
 from msam.model.model import Model
-from msam.protocol.names import Code
+from msam.protocol import names, records
+from msam.protocol.names import Code, path
 from msam.protocol.problems import ServiceError
 from msam.service.bench import Bench, Catalogue
-from msam.service.fair_queue import FairQueue
+from msam.service.engine import Engine
+from msam.service.fair_queue import Caller, FairQueue
 from msam.service.inference_thread import InferenceThread
 from msam.service.memory import is_out_of_memory
 from msam.service.metrics import Metrics
 from msam.service.runs import Run
 from msam.service.served_model import ServedModel
+from msam.service.settings import Settings
 from msam.session.prompts import Point
 from msam.session.segmenter import Segmenter
 
+CALLER = Caller("here", "client")
 FULL = torch.OutOfMemoryError("CUDA out of memory")
 
 
@@ -66,14 +71,14 @@ class Card(Bench):
 def outcomes(bench: Bench, *works) -> tuple[list[object], int]:
     """What comes of these pieces of work, one after the other, and how often the device was given up."""
     lost = []
-    thread = InferenceThread(bench, FairQueue(10, 10), Metrics(), lambda: lost.append(bench))
+    thread = InferenceThread(bench, FairQueue(10, 10, 10), Metrics(), lambda: lost.append(bench))
     thread.start()
 
     async def ask() -> list[object]:
         found = []
         for work in works:
-            run = Run("run", "client", work)
-            thread.queue.put("client", run)
+            run = Run("run", CALLER, work)
+            thread.queue.put(CALLER, run)
             found.append((await asyncio.gather(asyncio.wait_for(run.outcome, 30), return_exceptions=True))[0])
         return found
 
@@ -155,6 +160,20 @@ def test_memory_of_the_processor_that_is_not_there_is_recognised():
     assert not is_out_of_memory(RuntimeError("CUDA error: unknown error"))
 
 
+def test_a_volume_that_there_is_no_memory_for_can_be_sent_again_later(plain, monkeypatch):
+    def full(*_):
+        raise MemoryError("Unable to allocate 4.00 GiB")
+
+    known = Known.of(volume(77))
+    announced = path(names.VOLUME, volume=known.identity), records.encode(known.description)
+    with monkeypatch.context() as crowded:
+        crowded.setattr("msam.service.uploads.np.empty", full)
+        refused = plain.put(announced[0], content=announced[1])
+    assert code_of(refused) == Code.OUT_OF_MEMORY
+    assert refused.headers[names.RETRY_AFTER]
+    assert plain.put(announced[0], content=announced[1]).status_code == 200
+
+
 def test_what_can_be_computed_again_is_freed_before_the_next_one_comes():
     card = Card()
     found, _ = outcomes(card, fails(FULL), lambda bench, run: "done")
@@ -177,6 +196,13 @@ def test_a_card_that_does_not_answer_any_more_is_given_up():
     found, lost = outcomes(Card(well=False), fails(gone), lambda bench, run: "done")
     assert isinstance(found[1], DeviceError)
     assert lost == 1
+
+
+def test_the_process_ends_with_the_exit_code_for_a_lost_card(monkeypatch):
+    codes = []
+    monkeypatch.setattr("msam.service.engine.os._exit", codes.append)
+    Engine(Settings(devices=("cpu",))).threads[0]._lost()
+    assert codes == [ExitCode.DEVICE_LOST]
 
 
 def test_whether_a_card_answers_is_asked_after_every_run(monkeypatch):

@@ -59,8 +59,22 @@ def test_a_client_that_trusts_the_certificate_is_answered(host):
         assert client.health().protocol == 1
 
 
-def test_a_client_that_does_not_trust_it_sends_nothing(host):
-    with Client(Endpoint(host[0], TOKEN)) as client, pytest.raises(ServiceError, match="certificate"):
+def test_a_client_that_does_not_trust_it_sends_nothing_asks_once_and_names_what_to_give(host, monkeypatch):
+    monkeypatch.setattr("msam.client.time.sleep", lambda seconds: pytest.fail("it would be the same the next time"))
+    with Client(Endpoint(host[0], TOKEN)) as client, pytest.raises(ServiceError) as caught:
+        client.health()
+    assert host[0] in str(caught.value)
+    assert "self-signed certificate" in str(caught.value) and "--engine-certificates" in str(caught.value)
+
+
+@pytest.mark.parametrize("content", ["", "no certificate"])
+def test_a_file_without_certificates_is_named(tmp_path, content):
+    file = tmp_path / "trust.pem"
+    file.write_text(content)
+    with (
+        Client(Endpoint("https://localhost:1", TOKEN, certificates=str(file))) as client,
+        pytest.raises(ServiceError, match=r"trust\.pem"),
+    ):
         client.health()
 
 
@@ -85,6 +99,6 @@ def test_a_wrong_key_opens_nothing_here_either(host):
     url, certificate = host
     with (
         Client(Endpoint(url, "another-token-of-enough-characters", certificates=str(certificate))) as client,
-        pytest.raises(ServiceError, match="token"),
+        pytest.raises(ServiceError, match=r"another key.*--engine-key"),
     ):
         client.health()

@@ -96,8 +96,8 @@ def test_the_coarsest_region_covers_the_volume_from_every_click(
 
 def test_a_mask_touches_only_where_its_region_ends_inside_the_volume() -> None:
     volume = noise((100, 100, 100))
-    middle = Region.around(volume, (50, 50, 50), 32, None)
-    corner = Region.around(volume, (10, 50, 50), 32, None)  # sticks out of the volume at low i, which is R
+    middle = Region.around((50, 50, 50), 32, None)
+    corner = Region.around((10, 50, 50), 32, None)  # sticks out of the volume at low i, which is R
 
     for axis, side in itertools.product(range(3), (0, M - 1)):
         at_side = [M // 2] * 3
@@ -111,13 +111,13 @@ def test_a_mask_touches_only_where_its_region_ends_inside_the_volume() -> None:
 
 def test_a_mask_that_fills_a_small_volume_does_not_touch() -> None:
     volume = noise((20, 20, 20))
-    region = Region.around(volume, (10, 10, 10), 32, None)
+    region = Region.around((10, 10, 10), 32, None)
     assert not zoom.touches_border(volume, region, np.ones((M, M, M), np.float32))
 
 
 def test_a_point_needs_room_around_it_except_at_the_end_of_the_volume() -> None:
     volume = noise((100, 100, 100))
-    region = Region.around(volume, (16, 50, 50), 32, None)  # covers i from 0 to 31, all of them inside the volume
+    region = Region.around((16, 50, 50), 32, None)  # covers i from 0 to 31, all of them inside the volume
     assert zoom.well_inside(volume, region, (0, 50, 50))
     assert not zoom.well_inside(volume, region, (30.5, 50, 50))
     assert not zoom.well_inside(volume, region, (10, 34, 50))
@@ -144,20 +144,20 @@ def test_the_finest_holding_region_holds_everything_and_no_finer_one_would(
 
 def test_windows_are_wanted_only_for_what_one_finer_region_cannot_hold() -> None:
     volume, config = noise((120, 120, 120)), small_config(spacings=(1.0,))
-    coarse = Region.around(volume, (60, 60, 60), 32, 4.0)
+    coarse = Region.around((60, 60, 60), 32, 4.0)
     small, large = np.array([[50.0] * 3, [80.0] * 3]), np.array([[10.0] * 3, [110.0] * 3])
 
     assert zoom.finer_for_windows(volume, config, coarse, small) == ()
     assert zoom.finer_for_windows(volume, config, coarse, large) == (1.0, 2.0)
-    assert zoom.finer_for_windows(volume, config, Region.around(volume, (60, 60, 60), 32, 1.0), large) == ()
+    assert zoom.finer_for_windows(volume, config, Region.around((60, 60, 60), 32, 1.0), large) == ()
 
 
 def test_a_model_trained_at_several_spacings_looks_once_at_what_one_of_them_holds() -> None:
     volume, config = noise((120, 120, 120)), small_config(spacings=(1.0, 2.0))
     large = np.array([[10.0] * 3, [110.0] * 3])
 
-    assert zoom.finer_for_windows(volume, config, Region.around(volume, (60, 60, 60), 32, 2.0), large) == ()
-    assert zoom.finer_for_windows(volume, config, Region.around(volume, (60, 60, 60), 32, 4.0), large) == (1.0, 2.0)
+    assert zoom.finer_for_windows(volume, config, Region.around((60, 60, 60), 32, 2.0), large) == ()
+    assert zoom.finer_for_windows(volume, config, Region.around((60, 60, 60), 32, 4.0), large) == (1.0, 2.0)
 
 
 def test_a_window_that_forgets_most_of_the_object_is_not_trusted() -> None:

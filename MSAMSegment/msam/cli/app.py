@@ -8,7 +8,8 @@ import typer
 
 from msam import __version__
 from msam.cli import batch, demo, evaluate, models, page, segment, serve, train
-from msam.cli.errors import EXIT_CODES, show_tracebacks
+from msam.cli.errors import show_tracebacks
+from msam.exit_codes import EXIT_CODES
 
 app = typer.Typer(
     name="msam-segment",

@@ -28,9 +28,10 @@ from msam.cli.arguments import (
     check_mask_path,
 )
 from msam.cli.batch_table import Task, read_tasks
-from msam.cli.errors import EXIT_CODES, ExitCode, reports_errors, unexpected
+from msam.cli.errors import reports_errors, unexpected
 from msam.cli.outcome import Outcome, Report, progress_bar, run
 from msam.errors import MsamError
+from msam.exit_codes import EXIT_CODES, ExitCode
 from msam.volume import Volume
 
 if TYPE_CHECKING:

@@ -12,11 +12,12 @@ from rich.table import Table
 
 import msam
 from msam.cli.arguments import DeviceOption, ModelOption
-from msam.cli.errors import EXIT_CODES, ExitCode, reports_errors
+from msam.cli.errors import reports_errors
 from msam.cli.outcome import progress_bar
 from msam.demo import find_case
 from msam.errors import MsamError
 from msam.evaluation.overlap import dice
+from msam.exit_codes import EXIT_CODES, ExitCode
 from msam.measurements import measure
 from msam.preview import write_preview
 

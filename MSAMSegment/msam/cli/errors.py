@@ -1,10 +1,9 @@
-"""How commands end: the exit codes, and what a user reads when something went wrong."""
+"""How commands end: what a user reads when something went wrong."""
 
 from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from enum import IntEnum
 from typing import ParamSpec, TypeVar
 
 import typer
@@ -12,35 +11,11 @@ from rich.console import Console
 from rich.text import Text
 
 from msam.errors import Cancelled, MsamError
+from msam.exit_codes import ExitCode
 
 Parameters = ParamSpec("Parameters")
 Returned = TypeVar("Returned")
 
-
-class ExitCode(IntEnum):
-    """What the exit code of a command means. The only list of them; `--help` shows it."""
-
-    DONE = 0
-    SOME_FAILED = 1
-    WRONG_USE = 2
-    EMPTY_MASK = 3
-    UNEXPECTED = 70
-    CANCELLED = 130
-
-    @property
-    def meaning(self) -> str:
-        """In a few words."""
-        return {
-            ExitCode.DONE: "done",
-            ExitCode.SOME_FAILED: "some scans of a batch failed",
-            ExitCode.WRONG_USE: "wrong use or bad input",
-            ExitCode.EMPTY_MASK: "the mask is empty",
-            ExitCode.UNEXPECTED: "an unexpected error",
-            ExitCode.CANCELLED: "cancelled",
-        }[self]
-
-
-EXIT_CODES = "Exit codes: " + ", ".join(f"{code.value} {code.meaning}" for code in ExitCode) + "."
 
 _tracebacks_wanted = False
 

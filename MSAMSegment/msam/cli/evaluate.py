@@ -12,8 +12,9 @@ import typer
 import msam
 from msam.checkpoints.atomic import replacing
 from msam.cli.arguments import DeviceOption, ModelOption, OverwriteOption
-from msam.cli.errors import EXIT_CODES, ExitCode, reports_errors
+from msam.cli.errors import reports_errors
 from msam.errors import MsamError
+from msam.exit_codes import EXIT_CODES, ExitCode
 from msam.manifest import MANIFEST, Case, read_manifest
 
 

@@ -14,7 +14,7 @@ OF_THE_EXTRA = ("typer", "rich", "httpx")
 
 
 def main() -> None:
-    """Runs the command line and ends the process with one of `msam.cli.errors.ExitCode`."""
+    """Runs the command line and ends the process with one of `msam.exit_codes.ExitCode`."""
     try:
         try:
             from msam.cli.app import app

@@ -25,17 +25,18 @@ from msam.checkpoints.known import KnownModel, known_model
 from msam.checkpoints.wording import megabytes
 from msam.cli.errors import reports_errors
 from msam.errors import CheckpointError
+from msam.exit_codes import EXIT_CODES
 
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands to the program."""
-    app.command("convert")(convert_command)
-    app.command("models")(models_command)
-    app.command("download")(download_command)
-    app.command("import")(import_command)
-    app.command("remove")(remove_command)
+    app.command("convert", epilog=EXIT_CODES)(convert_command)
+    app.command("models", epilog=EXIT_CODES)(models_command)
+    app.command("download", epilog=EXIT_CODES)(download_command)
+    app.command("import", epilog=EXIT_CODES)(import_command)
+    app.command("remove", epilog=EXIT_CODES)(remove_command)
 
 
 @reports_errors

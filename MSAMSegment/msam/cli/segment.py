@@ -25,10 +25,11 @@ from msam.cli.arguments import (
     clicks_from,
     read_mask_prompt,
 )
-from msam.cli.errors import EXIT_CODES, ExitCode, complain, reports_errors
+from msam.cli.errors import complain, reports_errors
 from msam.cli.outcome import Outcome, progress_bar, run
 from msam.cli.remote import endpoint_of, run_remote
 from msam.errors import MsamError, PromptError
+from msam.exit_codes import EXIT_CODES, ExitCode
 from msam.points_file import read_points
 from msam.volume import Volume
 

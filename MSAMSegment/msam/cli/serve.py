@@ -10,6 +10,7 @@ import typer
 from msam.cli.arguments import ModelOption
 from msam.cli.errors import reports_errors
 from msam.errors import MsamError
+from msam.exit_codes import EXIT_CODES
 
 PORT = 8421
 # What the extra `service` brings.
@@ -18,7 +19,7 @@ OF_THE_EXTRA = ("fastapi", "pydantic", "starlette", "uvicorn", "zstandard")
 
 def register(app: typer.Typer) -> None:
     """Adds the command to the program."""
-    app.command("serve")(serve_command)
+    app.command("serve", epilog=EXIT_CODES)(serve_command)
 
 
 @reports_errors

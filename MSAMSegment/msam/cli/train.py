@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from msam.cli.arguments import DeviceOption
-from msam.cli.errors import EXIT_CODES, ExitCode, reports_errors
+from msam.cli.errors import reports_errors
 from msam.errors import MsamError
+from msam.exit_codes import EXIT_CODES, ExitCode
 
 if TYPE_CHECKING:
     from msam.training.recipes import Recipe

@@ -30,10 +30,12 @@ def decode(kind: type[Record], data: bytes, limit: int = LARGEST_JSON) -> Record
     if len(data) > limit:
         raise ProtocolError(f"The message has {len(data)} bytes of JSON; at most {limit} are read.")
     try:
-        values = json.loads(data, parse_constant=_refuse)
-    except (ValueError, RecursionError) as error:
+        return typing.cast(Record, _read(kind, json.loads(data, parse_constant=_refuse), kind.__name__))
+    except ValueError as error:
         raise ProtocolError("The message is not JSON in UTF-8.") from error
-    return typing.cast(Record, _read(kind, values, kind.__name__))
+    except RecursionError as error:
+        # What can just be read may still be nested too deeply to be shown in a complaint.
+        raise ProtocolError("The message is nested too deeply.") from error
 
 
 def _refuse(constant: str) -> Any:

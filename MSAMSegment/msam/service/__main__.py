@@ -21,7 +21,8 @@ from msam.errors import MsamError
 from msam.protocol.events import Event, Failed, Progress, Ready, encode_event
 from msam.protocol.names import VERSION
 from msam.service.app import create_app
-from msam.service.engine import Engine
+from msam.service.door import allow_many_files
+from msam.service.engine import ITSELF, Engine
 from msam.service.log import Write, file_writer, log_to
 from msam.service.parent import read_token, when_parent_ends
 from msam.service.server import POLL_SECONDS, server
@@ -72,6 +73,7 @@ async def _serve(options: argparse.Namespace, write: Write) -> int:
     settings = Settings(token=token, model=options.model, devices=(options.device,), shares_memory=True)
     app = create_app(settings)
     engine: Engine = app.state.engine
+    allow_many_files()
     listening = loopback_socket()
     port = listening.getsockname()[1]
     http = server(app, timeout_graceful_shutdown=GRACE_SECONDS)
@@ -104,7 +106,7 @@ async def _load(engine: Engine, say: Callable[[Event], None]) -> None:
     if model is None:
         return
     say(Progress(0.0, "Starting PyTorch"))
-    loading, told = asyncio.create_task(engine.load(model, "start")), None
+    loading, told = asyncio.create_task(engine.load(model, ITSELF)), None
     while not loading.done():
         await asyncio.wait({loading}, timeout=POLL_SECONDS)
         now = engine.catalogue.status(model)

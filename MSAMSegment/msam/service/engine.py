@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from msam import __version__
+from msam.exit_codes import ExitCode
 from msam.protocol.messages import Health, Memory
 from msam.protocol.names import VERSION
 from msam.service.bench import Bench, Catalogue, Load, load_served
-from msam.service.fair_queue import FairQueue
+from msam.service.fair_queue import Caller, FairQueue
 from msam.service.inference_thread import InferenceThread
 from msam.service.metrics import Metrics
 from msam.service.runs import Run, Runs
@@ -21,8 +22,8 @@ from msam.service.volume_store import VolumeStore
 
 JANITOR_SECONDS = 30.0
 PATIENCE = 2.0
-# How the process ends when a device is lost to it.
-DEVICE_LOST = 71
+# Who asks for the model that the service is started with.
+ITSELF = Caller("", "start")
 
 
 class Engine:
@@ -42,10 +43,10 @@ class Engine:
         self.threads = [
             InferenceThread(
                 Bench(device, self.catalogue, settings.embedding_bytes, settings.most_models, load),
-                FairQueue(settings.most_waiting, settings.most_waiting_per_client),
+                FairQueue(settings.most_waiting, settings.most_waiting_per_address, settings.most_waiting_per_client),
                 self.metrics,
                 # Only another process can use it again, which whoever started this one starts; clients ask that one.
-                lost=lambda: os._exit(DEVICE_LOST),
+                lost=lambda: os._exit(ExitCode.DEVICE_LOST),
             )
             for device in settings.devices
         ]
@@ -76,9 +77,9 @@ class Engine:
             ServiceError: too many runs wait.
         """
         number = int(volume[:8], 16) % len(self.threads) if volume else 0
-        self.threads[number].queue.put(run.client, run)
+        self.threads[number].queue.put(run.caller, run)
 
-    async def load(self, model: str | None, client: str) -> str:
+    async def load(self, model: str | None, caller: Caller) -> str:
         """Loads a model on every device.
 
         Returns:
@@ -92,9 +93,9 @@ class Engine:
         def work(bench: Bench, run: Run[str]) -> str:
             return bench.segmenter(model, run.report)[0]
 
-        loading = [Run(f"load-{number}", client, work) for number in range(len(self.threads))]
+        loading = [Run(f"load-{number}", caller, work) for number in range(len(self.threads))]
         for thread, run in zip(self.threads, loading, strict=True):
-            thread.queue.put(client, run)
+            thread.queue.put(caller, run)
         names = await asyncio.gather(*(run.outcome for run in loading), return_exceptions=True)
         for name in names:
             if isinstance(name, BaseException):

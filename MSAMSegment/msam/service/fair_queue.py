@@ -1,10 +1,10 @@
-"""A queue in which nobody waits for somebody else's pile: clients take turns."""
+"""A queue in which nobody waits for somebody else's pile: addresses take turns, and at each of them its clients."""
 
 from __future__ import annotations
 
 import threading
 from collections import OrderedDict, deque
-from typing import Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from msam.protocol.names import Code
 from msam.protocol.problems import ServiceError
@@ -12,13 +12,29 @@ from msam.protocol.problems import ServiceError
 Item = TypeVar("Item")
 
 
-class FairQueue(Generic[Item]):
-    """First in, first out for each client, and one item of each client in turn. Any thread may use it."""
+class Caller(NamedTuple):
+    """Who asks.
 
-    def __init__(self, most: int, most_per_client: int) -> None:
+    Attributes:
+        address: where from, which nobody can make up.
+        name: which one of those who ask from there; clients name themselves.
+    """
+
+    address: str
+    name: str
+
+
+class FairQueue(Generic[Item]):
+    """First in, first out for each client; clients of an address take turns, and so do addresses.
+
+    Names alone would not do: with many made-up ones, one client would have most of the turns. Any thread may use it.
+    """
+
+    def __init__(self, most: int, most_per_address: int, most_per_client: int) -> None:
         self._most = most
+        self._most_per_address = most_per_address
         self._most_per_client = most_per_client
-        self._lines: OrderedDict[str, deque[Item]] = OrderedDict()
+        self._lines: OrderedDict[str, OrderedDict[str, deque[Item]]] = OrderedDict()
         self._length = 0
         self._closed = False
         self._changed = threading.Condition()
@@ -26,7 +42,7 @@ class FairQueue(Generic[Item]):
     def __len__(self) -> int:
         return self._length
 
-    def put(self, client: str, item: Item) -> None:
+    def put(self, caller: Caller, item: Item) -> None:
         """Adds an item at the end of a client's line.
 
         Raises:
@@ -35,10 +51,14 @@ class FairQueue(Generic[Item]):
         with self._changed:
             if self._closed:
                 raise ServiceError("The engine is stopping.", Code.STOPPING)
-            own = len(self._lines.get(client, ()))
-            if self._length >= self._most or own >= self._most_per_client:
+            clients: dict[str, deque[Item]] = self._lines.get(caller.address, OrderedDict())
+            if (
+                self._length >= self._most
+                or sum(map(len, clients.values())) >= self._most_per_address
+                or len(clients.get(caller.name, ())) >= self._most_per_client
+            ):
                 raise ServiceError("The engine has too much to do; try again in a moment.", Code.BUSY)
-            self._lines.setdefault(client, deque()).append(item)
+            self._lines.setdefault(caller.address, OrderedDict()).setdefault(caller.name, deque()).append(item)
             self._length += 1
             self._changed.notify()
 
@@ -48,52 +68,61 @@ class FairQueue(Generic[Item]):
             self._changed.wait_for(lambda: self._length or self._closed)
             if not self._length or self._closed:
                 return None
-            client, line = next(iter(self._lines.items()))
-            item = line.popleft()
             self._length -= 1
-            # To the end of the round, or out of it.
-            if line:
-                self._lines.move_to_end(client)
-            else:
-                del self._lines[client]
-            return item
+            return _take_next(self._lines)
 
     def remove(self, item: Item) -> bool:
         """Takes an item out before its turn; whether it was still there."""
         with self._changed:
-            for client, line in self._lines.items():
-                if item in line:
-                    line.remove(item)
-                    self._length -= 1
-                    if not line:
-                        del self._lines[client]
-                    return True
+            for address, clients in self._lines.items():
+                for name, line in clients.items():
+                    if item in line:
+                        line.remove(item)
+                        self._length -= 1
+                        if not line:
+                            del clients[name]
+                        if not clients:
+                            del self._lines[address]
+                        return True
         return False
 
     def ahead_of(self, item: Item) -> int:
         """How many items come before one, as things stand; 0 when it is not there."""
         with self._changed:
-            for client, line in self._lines.items():
-                if item in line:
-                    turn = line.index(item)
-                    clients = list(self._lines)
-                    place = clients.index(client)
-                    return (
-                        sum(
-                            min(len(other), turn + (1 if at < place else 0))
-                            for at, other in enumerate(self._lines.values())
-                            if at != place
-                        )
-                        + turn
-                    )
+            left = OrderedDict(
+                (address, OrderedDict((name, deque(line)) for name, line in clients.items()))
+                for address, clients in self._lines.items()
+            )
+        ahead = 0
+        while left:
+            if _take_next(left) == item:
+                return ahead
+            ahead += 1
         return 0
 
     def close(self) -> list[Item]:
         """Takes nothing more and wakes whoever waits; gives back what was left."""
         with self._changed:
             self._closed = True
-            left = [item for line in self._lines.values() for item in line]
+            left = [item for clients in self._lines.values() for line in clients.values() for item in line]
             self._lines.clear()
             self._length = 0
             self._changed.notify_all()
             return left
+
+
+def _take_next(lines: OrderedDict[str, OrderedDict[str, deque[Item]]]) -> Item:
+    address, clients = next(iter(lines.items()))
+    name, line = next(iter(clients.items()))
+    item = line.popleft()
+    _end_turn(clients, name)
+    _end_turn(lines, address)
+    return item
+
+
+def _end_turn(lines: OrderedDict[str, Any], key: str) -> None:
+    """Sends who had a turn to the end of the round, or out of it."""
+    if lines[key]:
+        lines.move_to_end(key)
+    else:
+        del lines[key]

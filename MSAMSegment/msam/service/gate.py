@@ -19,6 +19,7 @@ from msam.errors import MsamError
 from msam.protocol.names import AUTHORISATION, BEARER, OPEN_PATHS, VERSION, VERSION_HEADER, Code
 from msam.service import answers
 from msam.service.log import place_of
+from msam.service.memory import translated
 from msam.service.metrics import Metrics
 
 logger = logging.getLogger(__name__)
@@ -72,7 +73,8 @@ class Gate:
             # The server stops, and has waited for as long as it may.
             if not status:
                 await answers.problem(Code.STOPPING, "The engine is stopping.")(scope, reading, noting)
-        except Exception as error:
+        except Exception as raised:
+            error = translated(raised)
             if not isinstance(error, MsamError):
                 logger.error("request failed", extra={"fields": {"error": type(error).__name__, "at": place_of(error)}})
             if not status:
@@ -111,7 +113,9 @@ class Gate:
         if not is_loopback(address):
             # Who comes with wrong keys is known by this alone.
             fields["from"] = address
-        logger.info("request", extra={"fields": fields})
+        # One that nobody has a key for is a complaint, of which only so many are written down.
+        level = logging.WARNING if status == Code.UNAUTHORISED.status else logging.INFO
+        logger.log(level, "request", extra={"fields": fields})
 
 
 def _asks_this_machine(headers: Headers) -> bool:

@@ -16,7 +16,8 @@ from msam.access import is_loopback
 from msam.errors import MsamError
 from msam.protocol.names import KEY_VARIABLE
 from msam.service.app import create_app
-from msam.service.engine import Engine
+from msam.service.door import allow_many_files
+from msam.service.engine import ITSELF, Engine
 from msam.service.log import file_writer, log_to
 from msam.service.server import POLL_SECONDS, server
 from msam.service.settings import Settings
@@ -81,6 +82,7 @@ def serve(listening: Listening, settings: Settings) -> None:
     """
     check(listening, settings.token)
     _check_certificate(listening)
+    allow_many_files()
     sockets = host_sockets(listening.host, listening.port)
     log_to(file_writer(sys.stderr.fileno()), dated=True)
     app = create_app(settings)
@@ -93,7 +95,7 @@ async def _serve(http: uvicorn.Server, engine: Engine, sockets: list[socket.sock
     serving = asyncio.create_task(http.serve(sockets=sockets))
     while not http.started and not serving.done():
         await asyncio.sleep(POLL_SECONDS)
-    loading = asyncio.create_task(engine.load(engine.catalogue.default, "start"))
+    loading = asyncio.create_task(engine.load(engine.catalogue.default, ITSELF))
     await asyncio.wait({serving, loading}, return_when=asyncio.FIRST_COMPLETED)
     try:
         if loading.done():

@@ -13,7 +13,8 @@ from msam.errors import Cancelled
 from msam.protocol.messages import RunStatus
 from msam.protocol.names import Code
 from msam.protocol.problems import ServiceError
-from msam.service.memory import is_out_of_memory
+from msam.service.fair_queue import Caller
+from msam.service.memory import translated
 
 if TYPE_CHECKING:
     from msam.service.bench import Bench
@@ -27,16 +28,16 @@ class Run(Generic[Outcome]):
     The future can be settled before the work has ended: who cancels need not wait for the device.
     """
 
-    def __init__(self, name: str, client: str, work: Callable[[Bench, Run[Outcome]], Outcome]) -> None:
+    def __init__(self, name: str, caller: Caller, work: Callable[[Bench, Run[Outcome]], Outcome]) -> None:
         """Work that has not begun.
 
         Args:
             name: of the run.
-            client: whose turn it is when it is worked on.
+            caller: whose turn it is when it is worked on.
             work: what to do; it polls `cancelled` and calls `report`.
         """
         self.name = name
-        self.client = client
+        self.caller = caller
         self.state = "waiting"
         self.fraction = 0.0
         self.words = "Waiting for a free device"
@@ -79,7 +80,7 @@ class Run(Generic[Outcome]):
         try:
             outcome = self._work(bench, self)
         except Exception as error:
-            return self.fail(_translated(error))
+            return self.fail(translated(error))
         self._settle(lambda: self.outcome.set_result(outcome))
         return None
 
@@ -141,10 +142,3 @@ class Runs:
         if name not in self._runs:
             raise ServiceError("There is no such run; it may have ended.", Code.RUN_UNKNOWN)
         return self._runs[name]
-
-
-def _translated(error: Exception) -> Exception:
-    """An error as a client may meet it."""
-    if is_out_of_memory(error):
-        return ServiceError("The engine has too little memory at the moment; try again later.", Code.OUT_OF_MEMORY)
-    return error

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import functools
+import socket
 from typing import Any
 
 import h11
@@ -17,6 +19,8 @@ KEEP_ALIVE_SECONDS = 65
 # Within which the header of a request must have come once its first byte may. uvicorn itself waits for ever, so that
 # whoever says nothing on all the connections there are, without any token, would keep everybody else out.
 HEADER_SECONDS = 20.0
+# The same of a TLS handshake, before which nothing else is known of a connection; asyncio waits for a minute.
+HANDSHAKE_SECONDS = 10.0
 # Until a server that is starting is looked at again.
 POLL_SECONDS = 0.02
 
@@ -53,6 +57,23 @@ class ImpatientProtocol(H11Protocol):
             self._deadline = None
 
 
+class ImpatientServer(uvicorn.Server):
+    """Closes a connection whose TLS handshake does not come, for which uvicorn has no option."""
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begins to listen."""
+        if not self.config.is_ssl:
+            await super().startup(sockets)
+            return
+        loop: Any = asyncio.get_running_loop()
+        # Only for the calls that uvicorn makes in here.
+        loop.create_server = functools.partial(loop.create_server, ssl_handshake_timeout=HANDSHAKE_SECONDS)
+        try:
+            await super().startup(sockets)
+        finally:
+            del loop.create_server
+
+
 def server(app: FastAPI, **options: Any) -> uvicorn.Server:
     """A server for an application; `options` are uvicorn's."""
     chosen: dict[str, Any] = {
@@ -69,4 +90,4 @@ def server(app: FastAPI, **options: Any) -> uvicorn.Server:
         "timeout_graceful_shutdown": GRACE_SECONDS,
         **options,
     }
-    return uvicorn.Server(uvicorn.Config(app, **chosen))
+    return ImpatientServer(uvicorn.Config(app, **chosen))

@@ -21,6 +21,7 @@ class Settings:
         idle_seconds: after which a volume that nobody asks for is dropped.
         most_models: loaded at a time on each device.
         most_waiting: runs that wait for a device, of all clients together.
+        most_waiting_per_address: the same of one address, which a hospital may share.
         most_waiting_per_client: the same of one client.
         body_seconds: without a byte, after which a request is given up.
     """
@@ -34,5 +35,6 @@ class Settings:
     idle_seconds: float = 3600.0
     most_models: int = 2
     most_waiting: int = 64
+    most_waiting_per_address: int = 32
     most_waiting_per_client: int = 8
     body_seconds: float = 30.0

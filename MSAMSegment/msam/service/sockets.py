@@ -9,6 +9,7 @@ import sys
 from typing import Any
 
 from msam.errors import MsamError
+from msam.service.door import Door, guarded
 
 
 def loopback_socket() -> socket.socket:
@@ -17,7 +18,7 @@ def loopback_socket() -> socket.socket:
     asyncio sends small answers at once (TCP_NODELAY) only where the protocol is named; with the 0 that
     `socket.create_server` leaves there, each answer waits 40 ms for an acknowledgement that the other side delays.
     """
-    listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listening = guarded(Door(), socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listening.bind(("127.0.0.1", 0))
     return listening
 
@@ -30,12 +31,13 @@ def host_sockets(host: str, port: int) -> list[socket.socket]:
     """
     listening: list[socket.socket] = []
     missing: OSError | None = None
+    door = Door()
     try:
         with contextlib.ExitStack() as opened:
             found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
             for family, kind, protocol, _, address in dict.fromkeys(found):
                 try:
-                    listening.append(opened.enter_context(_bound(socket.socket(family, kind, protocol), address)))
+                    listening.append(opened.enter_context(_bound(guarded(door, family, kind, protocol), address)))
                 except OSError as error:
                     # "localhost" has two addresses, also where one of the families is switched off.
                     if error.errno not in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT):

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 
 import numpy as np
+import numpy.typing as npt
 
 from msam.region import Box, paste
-from msam.session.answer import Answer
-from msam.session.boxes import NO_BOX, common, part, shape_kji, union
+from msam.session.answer import Answer, Float32
+from msam.session.boxes import NO_BOX, common, part, shape_kji, shifted, tight_box, union
 from msam.session.lattice import share_at_voxels
 from msam.session.masks import EMPTY, CroppedMask
 from msam.session.run import Run
 from msam.volume import Volume
 
-# Logits are interpolated for this many voxels at a time (64 MB), however large the object is.
-VOXELS_AT_ONCE = 1 << 24
+# Logits are interpolated for this many voxels at a time (16 MB), however large the object is.
+VOXELS_AT_ONCE = 1 << 22
 
 
 def mask_of(volume: Volume, whole: Answer, windows: Sequence[Answer], run: Run) -> CroppedMask:
@@ -35,24 +37,41 @@ def mask_of(volume: Volume, whole: Answer, windows: Sequence[Answer], run: Run) 
         box = union(box, _reach(volume, window))
     if box == NO_BOX:
         return EMPTY
-    voxels = np.empty(shape_kji(box), np.bool_)
     with run.timed("paste"):
+        # As bits until it is known what is set: an object as large as the scan would fill two arrays of its size.
+        tight: Box = NO_BOX
+        slabs: list[tuple[Box, npt.NDArray[np.uint8]]] = []
         for slab in _slabs(box):
             run.poll()
-            from_afar = np.zeros(shape_kji(slab), np.float32)
-            visible = common(whole.region.box(volume), slab)
-            if visible != NO_BOX:
-                part(from_afar, slab, visible)[...] = paste(whole.logits, volume, whole.region, visible)[1]
-            logits = from_afar.copy()
-            for window in windows:
-                seen = common(window.region.box(volume), slab)
-                if seen == NO_BOX:
-                    continue
-                _, closely = paste(window.logits, volume, window.region, seen)
-                closely -= part(from_afar, slab, seen)
-                part(logits, slab, seen)[...] += share_at_voxels(volume, window.region, seen) * closely
-            part(voxels, box, slab)[...] = logits > 0
-        return CroppedMask.cropped(box, voxels)
+            inside = _logits(volume, whole, windows, slab) > 0
+            tight = union(tight, shifted(tight_box(inside), slab))
+            slabs.append((slab, np.packbits(inside)))
+        if 0 in shape_kji(tight):
+            return EMPTY
+        crop = np.zeros(shape_kji(tight), np.bool_)
+        for slab, bits in slabs:
+            inside = np.unpackbits(bits, count=math.prod(shape_kji(slab))).view(np.bool_).reshape(shape_kji(slab))
+            both = common(slab, tight)
+            part(crop, tight, both)[...] = part(inside, slab, both)
+        crop.setflags(write=False)
+        return CroppedMask(tight, crop)
+
+
+def _logits(volume: Volume, whole: Answer, windows: Sequence[Answer], slab: Box) -> Float32:
+    """The blended logits at the voxels of a part of the volume."""
+    from_afar = np.zeros(shape_kji(slab), np.float32)
+    visible = common(whole.region.box(volume), slab)
+    if visible != NO_BOX:
+        part(from_afar, slab, visible)[...] = paste(whole.logits, volume, whole.region, visible)[1]
+    logits = from_afar.copy() if windows else from_afar
+    for window in windows:
+        seen = common(window.region.box(volume), slab)
+        if seen == NO_BOX:
+            continue
+        _, closely = paste(window.logits, volume, window.region, seen)
+        closely -= part(from_afar, slab, seen)
+        part(logits, slab, seen)[...] += share_at_voxels(volume, window.region, seen) * closely
+    return logits
 
 
 def _reach(volume: Volume, answer: Answer) -> Box:

@@ -41,17 +41,17 @@ class Lattice:
             spacing: of the windows.
             extent: (N, 3) corners of the object in voxels (i, j, k).
         """
-        middle = Region.around(volume, (extent.min(axis=0) + extent.max(axis=0)) / 2, config.roi_size, spacing)
+        middle = Region.around((extent.min(axis=0) + extent.max(axis=0)) / 2, config.roi_size, spacing)
         widths = np.ptp(middle.to_roi(volume, extent), axis=0) / config.roi_size
         counts = np.maximum(1, np.ceil((widths + OVERLAP) / (1 - OVERLAP)))
         first = config.roi_size // 2 - (counts - 1) / 2 * (1 - OVERLAP) * config.roi_size
-        return cls(Region.around(volume, middle.to_ijk(volume, first), config.roi_size, spacing))
+        return cls(Region.around(middle.to_ijk(volume, first), config.roi_size, spacing))
 
     def window(self, volume: Volume, index: Index) -> Region:
         """The window with an index."""
         size = self.origin.size
         centre = self.origin.to_ijk(volume, size // 2 + np.asarray(index) * (1 - OVERLAP) * size)
-        return Region.around(volume, centre, size, self.origin.spacing)
+        return Region.around(centre, size, self.origin.spacing)
 
     def indices(self, volume: Volume, extent: Floats) -> tuple[range, range, range]:
         """Along R, A and S: the indices of the windows that see a part of an object with these corners (N, 3)."""

@@ -108,5 +108,5 @@ def clicked_intensity(volume: Volume, config: ModelConfig, points: Sequence[Poin
         return None
     click = next(point for point in points if point.positive)
     finest = ladder(volume, config)[0]
-    around = Region.around(volume, click.position_ijk, REFERENCE_SIZE, finest)
+    around = Region.around(click.position_ijk, REFERENCE_SIZE, finest)
     return float(np.median(cut(volume, around)[around.inside(volume)]))

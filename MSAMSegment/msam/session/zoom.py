@@ -53,7 +53,7 @@ def first_regions(volume: Volume, config: ModelConfig, click: npt.ArrayLike) -> 
     """The regions around a first click, fine to coarse; none is coarser than what covers the whole volume."""
     regions = []
     for spacing in ladder(volume, config):
-        region = Region.around(volume, click, config.roi_size, spacing)
+        region = Region.around(click, config.roi_size, spacing)
         regions.append(region)
         if region.box(volume) == tuple((0, length) for length in volume.shape_ijk):
             break
@@ -174,7 +174,7 @@ def cells_inside(volume: Volume, region: Region, m: int) -> list[npt.NDArray[np.
 
 def _around_middle(volume: Volume, config: ModelConfig, spacing: Spacing, positions: Floats) -> Region:
     middle = (positions.min(axis=0) + positions.max(axis=0)) / 2
-    return Region.around(volume, middle, config.roi_size, spacing)
+    return Region.around(middle, config.roi_size, spacing)
 
 
 def _sides_inside(volume: Volume, region: Region) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:

@@ -38,7 +38,7 @@ class PublishedExampleMaker:
         click = voxels[int(torch.randint(len(voxels), (), generator=random))][::-1].astype(np.float64)
 
         volume, size = target.volume, self.config.roi_size
-        region = Region.around(volume, click, size, spacing)
+        region = Region.around(click, size, spacing)
         image = torch.from_numpy(normalise(cut(volume, region, fill_value(volume, self.config)), self.config))[0]
         mask = Volume(target.mask_kji.astype(np.uint8), volume.ijk_to_ras, "OT")
         truth = torch.from_numpy(cut(mask, region) > 0.5).float()[None]

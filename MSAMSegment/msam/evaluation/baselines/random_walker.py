@@ -113,7 +113,7 @@ def _region(volume: Volume, clicks: Sequence[Click]) -> Region:
     low = np.maximum(positions.min(axis=0) - reach, -0.5)
     high = np.minimum(positions.max(axis=0) + reach, np.array(volume.shape_ijk) - 0.5)
     longest = float(((high - low) * volume.spacing).max())
-    return Region.around(volume, (low + high) / 2, NODES, longest / (NODES - 1))
+    return Region.around((low + high) / 2, NODES, longest / (NODES - 1))
 
 
 def _border(inside: Mask) -> Mask:

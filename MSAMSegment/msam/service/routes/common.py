@@ -7,9 +7,11 @@ from typing import Annotated, Any
 
 from fastapi import Path, Request
 
+from msam.access import origin
 from msam.protocol.names import CLIENT_HEADER, JSON, NAME, VOLUME_ID
 from msam.service.body import Bodies
 from msam.service.engine import Engine
+from msam.service.fair_queue import Caller
 
 VolumeName = Annotated[str, Path(pattern=f"^{VOLUME_ID.pattern}$", description="What the volume is known by.")]
 PartNumber = Annotated[int, Path(ge=0, le=1 << 20, description="Number of the part, from 0.")]
@@ -28,12 +30,11 @@ def bodies_of(request: Request) -> Bodies:
     return bodies
 
 
-def client_of(request: Request) -> str:
-    """Whose turn a request takes: the name a client gave itself, else where it comes from."""
+def caller_of(request: Request) -> Caller:
+    """Whose turn a request takes: where it comes from, and the name that a client gave itself."""
     named = request.headers.get(CLIENT_HEADER, "")
-    if re.fullmatch(NAME, named):
-        return named
-    return request.client.host if request.client else "unknown"
+    address = request.client.host if request.client else "unknown"
+    return Caller(origin(address), named if re.fullmatch(NAME, named) else "")
 
 
 def body(content_type: str, schema: dict[str, Any], words: str) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Request, Response
 from msam.protocol import names
 from msam.protocol.messages import Models, ModelStatus
 from msam.service import answers
-from msam.service.routes.common import Name, client_of, engine_of
+from msam.service.routes.common import Name, caller_of, engine_of
 
 router = APIRouter(tags=["models"], responses=answers.PROBLEMS)
 
@@ -28,4 +28,4 @@ async def status(request: Request, model: Name) -> Response:
 async def load(request: Request, model: Name) -> Response:
     """Loads a model, and answers when that is done. A step loads its model by itself where nobody has before it."""
     engine = engine_of(request)
-    return answers.json(engine.catalogue.status(await engine.load(model, client_of(request))))
+    return answers.json(engine.catalogue.status(await engine.load(model, caller_of(request))))

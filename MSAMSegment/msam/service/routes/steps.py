@@ -13,7 +13,7 @@ from msam.protocol.messages import RunStatus
 from msam.service import answers
 from msam.service.bench import Bench
 from msam.service.engine import Engine
-from msam.service.routes.common import Name, binary_reply, bodies_of, body, client_of, engine_of
+from msam.service.routes.common import Name, binary_reply, bodies_of, body, caller_of, engine_of
 from msam.service.runs import Run
 from msam.service.step import perform
 
@@ -43,7 +43,7 @@ async def segment(request: Request) -> Response:
     def work(bench: Bench, run: Run[bytes]) -> bytes:
         return perform(bench, run, volume, step, engine.metrics)
 
-    run = Run(step.header.run, client_of(request), work)
+    run = Run(step.header.run, caller_of(request), work)
     engine.runs.add(run)
     try:
         engine.submit(run, step.header.volume)
