@@ -60,14 +60,7 @@ class AsyncioProcess:
         """
         self.life = asyncio.current_task()
         try:
-            self._process = await asyncio.create_subprocess_exec(
-                *self._command,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                env=self._environment,
-                creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
-            )
+            self._process = await self._spawn()
         except OSError as error:
             reason = f"{self._command[0]}: {error.strerror or error}."
             self.hasEnded = True
@@ -80,6 +73,29 @@ class AsyncioProcess:
         code = await process.wait()
         self.hasEnded = True
         return lambda: self._callbacks.onExit(code) if self._callbacks is not None else None
+
+    async def _spawn(self) -> asyncio.subprocess.Process:
+        spawning = asyncio.ensure_future(
+            asyncio.create_subprocess_exec(
+                *self._command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                env=self._environment,
+                creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
+            )
+        )
+        try:
+            return await asyncio.shield(spawning)
+        except asyncio.CancelledError:
+            # Cancelled once, it kills the child and then waits for the end of pipes that nobody has connected, for
+            # ever on Python 3.11; cancelled again, it gives that up.
+            while not spawning.done():
+                spawning.cancel()
+                await asyncio.sleep(0)
+            if not spawning.cancelled() and spawning.exception() is None:
+                spawning.result().kill()
+            raise
 
     def _pass_on(self) -> None:
         process = self._process

@@ -54,6 +54,7 @@ class AsyncioTransport:
         self._tasks: set[_Task] = set()
         self._processes: list[AsyncioProcess] = []
         self._timers: set[asyncio.TimerHandle] = set()
+        self._closing: asyncio.Task[None] | None = None
 
     def send(
         self,
@@ -117,11 +118,16 @@ class AsyncioTransport:
                 task.cancel()
         ending = self._end([task.task for task in tasks])
         if not self._isOwn:
-            self._loop.create_task(ending)
+            self._closing = self._loop.create_task(ending)
             return
         self._loop.run_until_complete(ending)
         self._loop.run_until_complete(self._loop.shutdown_asyncgens())
         self._loop.close()
+
+    async def waitUntilClosed(self) -> None:
+        """After `close`, waits until the processes are gone and the connections closed: for loops that end then."""
+        if self._closing is not None:
+            await self._closing
 
     def _do(self, work: Coroutine[Any, Any, Any], onDone: Callable[[Any], None]) -> _Task:
         task = _Task(self._loop, work, onDone)

@@ -25,6 +25,7 @@ def options_from(arguments: list[str]) -> Options:
     parser.add_argument("--model", default="compact", help="a model's name or file")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:N or mps")
     parser.add_argument("--engine", help="address of an engine on another computer")
+    parser.add_argument("--engine-certificates", type=Path, help="PEM file of a certificate authority of your own")
     parser.add_argument("--no-browser", action="store_true", help="do not open a browser")
     given = parser.parse_args(arguments)
     return Options(
@@ -40,6 +41,7 @@ def options_from(arguments: list[str]) -> Options:
         device=given.device,
         engine_url=given.engine,
         engine_key=engine_key(),
+        engine_certificates=given.engine_certificates,
         open_browser=not given.no_browser,
     )
 

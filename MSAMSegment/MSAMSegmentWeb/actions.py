@@ -93,6 +93,8 @@ class Actions:
 
     def stop(self) -> None:
         """Cancels what is running; with nothing running, ends placing."""
+        if self._work.cancel_reading():
+            return
         if self._logic.isBusy:
             self._logic.cancel()
         else:
@@ -222,6 +224,10 @@ class Actions:
     async def choose_series(self, identifier: str) -> None:
         """Opens one of several series."""
         await self._work.choose(identifier)
+
+    def cancel_reading(self) -> None:
+        """Gives up the scan that is being read."""
+        self._work.cancel_reading()
 
     async def sample(self) -> None:
         """Opens the sample scan."""

@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import secrets
 import signal
-import ssl
 import sys
 import webbrowser
 from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
+from urllib.parse import urlsplit
 
 from aiohttp import web
 from trame.app import get_server
@@ -19,7 +22,7 @@ from msam.errors import MsamError
 from MSAMSegmentLib import MSAMSegmentLogic
 from MSAMSegmentLib.asyncio_transport import AsyncioTransport
 from MSAMSegmentLib.transport import Transport
-from MSAMSegmentWeb import downloads, layout, shortcuts, uploads
+from MSAMSegmentWeb import downloads, folders, layout, listening, shortcuts, uploads
 from MSAMSegmentWeb.actions import Actions
 from MSAMSegmentWeb.downloads import Downloads
 from MSAMSegmentWeb.ending import end_process
@@ -37,6 +40,10 @@ logger = logging.getLogger(__name__)
 
 # Where trame's script asks for a session before it connects.
 SESSION_PATH = "/paraview/"
+# Ctrl+C, being told to end, and the terminal being closed, which not every system knows.
+ENDING = ("SIGINT", "SIGTERM", "SIGHUP")
+# What shells call the end by Ctrl+C.
+INTERRUPTED = 130
 
 
 class Page:
@@ -56,7 +63,8 @@ class Page:
         self._choose_engine()
         self.server = get_server(f"msam-page-{id(self)}", client_type="vue3")
         state = self.server.state
-        state.update({"trame__title": "MSAMSegment", **shortcuts.as_state()})
+        host = urlsplit(options.engine_url or "").hostname or ""
+        state.update({"trame__title": "MSAMSegment", "engine_host": host, **shortcuts.as_state()})
         self.views = Views(self.server, self.libraries)
         self.panel = Panel(state, self.logic, self.views)
         self.work = Work(state, self.libraries.scene, self.logic, self.views, self.panel, options.limits)
@@ -66,8 +74,9 @@ class Page:
         )
         layout.build(self.server)
         loopback = is_loopback(options.host)
-        self.guard = Guard(options.key, loopback=loopback, encrypted=options.certificate is not None)
-        self._uploads = Uploads(options.limits, self.work.receive)
+        encrypted = options.certificate is not None
+        self.guard = Guard(options.key, loopback=loopback, encrypted=encrypted, hand_over=self._hand_over)
+        self._uploads = Uploads(options.limits, self.work.reading, self.work.receive)
         self.server.controller.on_server_bind.add(self._bind)
         self.server.controller.on_client_connected.add(self._greet)
         self._ready = asyncio.get_running_loop().create_future()
@@ -87,18 +96,19 @@ class Page:
         Args:
             announce: told the address once the page can be opened.
         """
-        serving = self.server.start(
-            host=self._options.host,
-            port=self._options.port,
-            exec_mode="task",
-            backend="aiohttp",
-            open_browser=False,
-            show_connection_info=False,
-            disable_logging=True,
-            timeout=0,
-            thread=True,  # The signals are this program's own.
-        )
+        serving: asyncio.Task[object] | None = None
         try:
+            serving = self.server.start(
+                host=self._options.host,
+                port=self._options.port,
+                exec_mode="task",
+                backend="aiohttp",
+                open_browser=False,
+                show_connection_info=False,
+                disable_logging=True,
+                timeout=0,
+                thread=True,  # The signals are this program's own.
+            )
             await asyncio.wait([serving, self._ready], return_when=asyncio.FIRST_COMPLETED)
             if serving.done():
                 await serving
@@ -106,7 +116,8 @@ class Page:
             await self._open_first()
             await serving
         finally:
-            serving.cancel()
+            if serving is not None:
+                serving.cancel()
             self.close()
 
     def close(self) -> None:
@@ -118,10 +129,19 @@ class Page:
     def _choose_engine(self) -> None:
         engine = self.logic.engine
         if self._options.engine_url:
-            engine.useHost(self._options.engine_url, self._options.engine_key or "")
+            certificates = self._options.engine_certificates
+            engine.useHost(
+                self._options.engine_url, self._options.engine_key or "", str(certificates) if certificates else None
+            )
         else:
             engine.useThisComputer(sys.executable, self._options.model, self._options.device)
         engine.start()
+
+    def _hand_over(self) -> None:
+        """Another browser gets the page: nothing of what was done in the one before is left for it."""
+        self._uploads.drop()
+        self._downloads.drop()
+        self.work.empty()
 
     def _greet(self) -> None:
         """A browser has come, or has loaded the page again."""
@@ -135,9 +155,8 @@ class Page:
         application.router.add_get(downloads.PATH, self._downloads.handle)
         application.router.add_post(SESSION_PATH, _tell_session)
         application.router.add_static("/page", FOLDER)
-        if self._options.certificate is not None:
-            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            context.load_cert_chain(self._options.certificate, self._options.private_key)
+        context = listening.tls(self._options)
+        if context is not None:
             server.config["ssl"] = context  # type: ignore[attr-defined]
 
     async def _open_first(self) -> None:
@@ -159,7 +178,9 @@ async def _tell_session(request: web.Request) -> web.Response:
 
 
 def run(options: Options, say: Callable[[str], None]) -> None:
-    """Serves the page until Ctrl+C or SIGTERM, and ends the process then.
+    """Serves the page until Ctrl+C, SIGTERM, or the terminal is closed, and ends the process then.
+
+    Without a key one is made: other users of this computer can reach the page as well.
 
     Args:
         options: what was asked for.
@@ -169,24 +190,54 @@ def run(options: Options, say: Callable[[str], None]) -> None:
         MsamError: it cannot be served like that.
     """
     options.check()
+    listening.check(options)
+    folders.delete_left_behind()
     os.environ["TRAME_ARGS"] = ""  # The arguments of this program are none of trame's.
+    asyncio.run(_serve_and_end(options, say))
 
-    def announce(address: str) -> None:
-        say(f"The page is at {address}  (Ctrl+C ends it)")
-        if options.open_browser:
-            webbrowser.open(address)
 
-    async def main() -> None:
-        loop, task = asyncio.get_running_loop(), asyncio.current_task()
-        assert task is not None
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, task.cancel)
-        page = Page(options)
-        await asyncio.sleep(0)
-        await page.serve(announce)
-
+async def _serve_and_end(options: Options, say: Callable[[str], None]) -> None:
+    _cancel_on_signals()
+    made = None if options.key else secrets.token_urlsafe(24)
+    transport = AsyncioTransport(asyncio.get_running_loop())
     try:
-        asyncio.run(main())
+        page = Page(replace(options, key=options.key or made), transport)
+
+        def announce(address: str) -> None:
+            say(f"The page is at {address}{f'#key={made}' if made else ''}  (Ctrl+C ends it)")
+            if options.open_browser:
+                webbrowser.open(f"{address}#key={page.guard.ticket()}")
+
+        await page.serve(announce)
     except asyncio.CancelledError:
+        pass  # It was asked to end.
+    finally:
+        transport.close()
+        # Left to the end of the event loop, which cancels everything, an engine that is just being started would
+        # never be heard of again.
+        await transport.waitUntilClosed()
+        folders.delete_own()
+    with suppress(OSError):  # The terminal may be gone.
         say("The page has ended.")
-        end_process(0)
+    # Here, as the event loop would wait for the threads that read scans.
+    end_process(0)
+
+
+def _cancel_on_signals() -> None:
+    """The first signal cancels this task in good order; one that comes after it ends the process at once."""
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+    assert task is not None
+    asked = 0
+
+    def end() -> None:
+        nonlocal asked
+        asked += 1
+        if asked == 1:
+            task.cancel()
+        else:
+            end_process(INTERRUPTED)
+
+    for number in (getattr(signal, name) for name in ENDING if hasattr(signal, name)):
+        # Whoever starts a program with `nohup` wants it to outlive the terminal.
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            loop.add_signal_handler(number, end)

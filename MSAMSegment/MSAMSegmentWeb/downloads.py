@@ -9,6 +9,8 @@ from pathlib import Path
 
 from aiohttp import web
 
+from MSAMSegmentWeb import folders
+
 PATH = "/download/{token}"
 # Files that nobody fetched are kept until so many newer ones are there.
 KEPT = 4
@@ -19,7 +21,7 @@ class Downloads:
     """A folder of files that wait to be fetched."""
 
     def __init__(self) -> None:
-        self._root = Path(tempfile.mkdtemp(prefix="msam-download-"))
+        self._root = folders.make("download")
         self._offers: dict[str, Path] = {}
 
     def new_folder(self) -> Path:
@@ -56,6 +58,12 @@ class Downloads:
             return response
         finally:
             shutil.rmtree(file.parent, ignore_errors=True)
+
+    def drop(self) -> None:
+        """Deletes the files that wait; new ones can come."""
+        for file in self._offers.values():
+            shutil.rmtree(file.parent, ignore_errors=True)
+        self._offers.clear()
 
     def close(self) -> None:
         """Deletes all files."""

@@ -42,8 +42,20 @@ HEADERS = {
 class Guard:
     """A middleware in front of everything that the page's server answers."""
 
-    def __init__(self, key: str | None, *, loopback: bool, encrypted: bool) -> None:
+    def __init__(
+        self, key: str | None, *, loopback: bool, encrypted: bool, hand_over: Callable[[], None] = lambda: None
+    ) -> None:
+        """Lets nobody in yet.
+
+        Args:
+            key: what a browser has to show first; None for nothing.
+            loopback: whether only this computer is listened to.
+            encrypted: whether this server itself does TLS.
+            hand_over: called when another browser gets the page than had it before, and before it sees anything.
+        """
         self._key, self._loopback, self._encrypted = key, loopback, encrypted
+        self._hand_over = hand_over
+        self._ticket: str | None = None
         self._owner: str | None = None
         self._socket: asyncio.Task[object] | None = None
         self._seen = -math.inf
@@ -53,6 +65,14 @@ class Guard:
     def is_occupied(self) -> bool:
         """Whether a browser has the page open, or had it a moment ago."""
         return self._socket is not None or time.monotonic() - self._seen < GRACE_SECONDS
+
+    def ticket(self) -> str:
+        """A key that lets in once whoever shows it first, in the place of a ticket made before.
+
+        For the address that a browser is started with: everybody on a computer can see the arguments of its programs.
+        """
+        self._ticket = secrets.token_urlsafe(32)
+        return self._ticket
 
     @web.middleware
     async def middleware(self, request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -88,13 +108,15 @@ class Guard:
 
         A name that somebody else's DNS points here (rebinding) shows in Host, a page of another origin in Origin.
         """
-        host = request.headers.get("Host", "")
-        name = urlsplit(f"//{host}").hostname or ""
+        try:
+            name, _ = _place(request)
+        except ValueError:
+            return "The request names no computer; open the page at the address that its program has said."
         if self._loopback and name not in LOOPBACK_NAMES:
             return "This page is only served under the name of this computer itself, such as localhost."
         origin = request.headers.get("Origin")
-        scheme = "https" if self._encrypted or request.headers.get("X-Forwarded-Proto") == "https" else "http"
-        if origin is not None and origin != f"{scheme}://{host}":
+        scheme = "https" if self._is_encrypted(request) else "http"
+        if origin is not None and origin != f"{scheme}://{request.headers.get('Host', '')}":
             return "The request comes from another page."
         if origin is None and (request.path == SOCKET or request.method not in ("GET", "HEAD")):
             return "The request does not say which page it comes from."
@@ -104,7 +126,10 @@ class Guard:
 
     async def _take_key(self, request: web.Request) -> web.StreamResponse:
         shown = (await request.content.read(LONGEST_KEY)).strip()
-        if self._key is None or not hmac.compare_digest(shown, self._key.encode()):
+        is_ticket = self._ticket is not None and hmac.compare_digest(shown, self._ticket.encode())
+        if is_ticket:
+            self._ticket = None
+        elif self._key is None or not hmac.compare_digest(shown, self._key.encode()):
             await asyncio.sleep(WRONG_KEY_SECONDS)
             return web.Response(status=401, text="This is not the key.")
         token = secrets.token_urlsafe(32)
@@ -119,6 +144,8 @@ class Guard:
             return web.Response(status=401, text="Open the page first.")
         if self.is_occupied:
             return pages.occupied_page()
+        if self._owner is not None:
+            self._hand_over()
         self._owner = token if token in self._welcome else secrets.token_urlsafe(32)
         self._seen = time.monotonic()
         response = pages.index_page()
@@ -138,9 +165,22 @@ class Guard:
 
     def _cookie(self, request: web.Request) -> str:
         # Cookies are shared by all ports of a host; two of these pages must not share one.
-        return f"msam-page-{urlsplit(f'//{request.host}').port or 0}"
+        return f"msam-page-{_place(request)[1]}"
+
+    def _is_encrypted(self, request: web.Request) -> bool:
+        """Whether the browser speaks TLS, with this server or with a proxy in front of it."""
+        return self._encrypted or request.headers.get("X-Forwarded-Proto") == "https"
 
     def _set_cookie(self, request: web.Request, response: web.Response, token: str) -> None:
-        response.set_cookie(
-            self._cookie(request), token, httponly=True, samesite="Strict", path="/", secure=self._encrypted
-        )
+        secure = self._is_encrypted(request)
+        response.set_cookie(self._cookie(request), token, httponly=True, samesite="Strict", path="/", secure=secure)
+
+
+def _place(request: web.Request) -> tuple[str, int]:
+    """The name and the port under which a browser knows this server.
+
+    Raises:
+        ValueError: the request names no place at all.
+    """
+    place = urlsplit(f"//{request.headers.get('Host', '')}")
+    return place.hostname or "", place.port or 0

@@ -58,6 +58,7 @@ class Options:
         demo: whether to open the sample scan and make one click on its lesion.
         model, device: of the engine on this computer.
         engine_url, engine_key: an engine elsewhere, instead.
+        engine_certificates: PEM file of the certificates to trust there; None for the system's.
         open_browser: whether to show the page in the user's browser.
         limits: of uploads.
     """
@@ -74,6 +75,7 @@ class Options:
     device: str = "auto"
     engine_url: str | None = None
     engine_key: str | None = None
+    engine_certificates: Path | None = None
     open_browser: bool = True
     limits: UploadLimits = UploadLimits()
 
@@ -83,7 +85,7 @@ class Options:
         Raises:
             MsamError: it would be so, or a file is missing; the text says what to do.
         """
-        for file in (self.certificate, self.private_key):
+        for file in (self.certificate, self.private_key, self.engine_certificates):
             if file is not None and not file.is_file():
                 raise MsamError(f"There is no file {file}.")
         if (self.certificate is None) != (self.private_key is None):

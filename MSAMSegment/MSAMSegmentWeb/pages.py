@@ -44,7 +44,8 @@ def occupied_page() -> web.Response:
     return _plain(
         "Somebody is already here",
         "This page serves one browser at a time, and another one has it open. Close it there, wait a few seconds and "
-        "try again, or start a second page for yourself: msam-segment app --port 0",
+        "try again; what is open there is closed with it, so export it first. Or start a second page for yourself: "
+        "msam-segment app --port 0",
         '<a class="button" href="/">Try again</a>',
         status=409,
     )

@@ -37,7 +37,7 @@ def read_scan(path: Path, *, series: str | None = None, most_voxels: int) -> Rea
     Raises:
         VolumeError: it cannot be read, is too large for this page, or nothing can be segmented in it.
     """
-    frames = _look_at(path, most_voxels) if path.is_file() else 1
+    frames = _look_at(path, series, most_voxels)
     volume = Volume.read(path, series=series)
     volume.check()
     return ReadScan(volume, frames)
@@ -104,18 +104,27 @@ def _storable(voxels: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     return np.ascontiguousarray(voxels, dtype=voxels.dtype.newbyteorder("="))
 
 
-def _look_at(path: Path, most_voxels: int) -> int:
-    """Looks into the header first: a small file can announce a scan that no memory holds. Returns its frames."""
+def _look_at(path: Path, series: str | None, most_voxels: int) -> int:
+    """Looks into headers first: small files can announce a scan that no memory holds. Returns the scan's frames."""
     from msam.io.images import FAILURES, opened
+    from MSAMSegmentWeb.series import find
 
+    if path.is_dir():
+        of_series = [each.voxels for each in find(path) if series in (None, each.identifier)]
+        _refuse_more(max(of_series, default=0), most_voxels)
+        return 1
     try:
         reader = opened(path)
     except FAILURES:
         return 1  # The reader itself says what is wrong, and better.
     size = reader.GetSize()
-    if math.prod(size[:3]) > most_voxels:
+    _refuse_more(math.prod(size[:3]), most_voxels)
+    return int(math.prod(size[3:]) * reader.GetNumberOfComponents())
+
+
+def _refuse_more(voxels: int, most_voxels: int) -> None:
+    if voxels > most_voxels:
         raise VolumeError(
-            f"The scan has {math.prod(size[:3]) / 1e6:.0f} million voxels, and this page takes up to "
+            f"The scan has {voxels / 1e6:.0f} million voxels, and this page takes up to "
             f"{most_voxels / 1e6:.0f} million. Crop it or resample it first."
         )
-    return int(math.prod(size[3:]) * reader.GetNumberOfComponents())

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import SimpleITK as sitk
 
-from msam.io.images import quiet
+from msam.io.images import FAILURES, metadata, opened, quiet
 
 MODALITY = "0008|0060"
 DESCRIPTION = "0008|103e"
@@ -15,11 +17,12 @@ DESCRIPTION = "0008|103e"
 
 @dataclass(frozen=True)
 class Series:
-    """One series: its UID, and what a user tells it by. Nothing about the patient."""
+    """One series: its UID, what a user tells it by, and its size. Nothing about the patient."""
 
     identifier: str
     title: str
     slices: int
+    voxels: int
 
 
 def find(folder: Path) -> list[Series]:
@@ -28,16 +31,17 @@ def find(folder: Path) -> list[Series]:
     with quiet():
         for identifier in sitk.ImageSeriesReader.GetGDCMSeriesIDs(str(folder)):
             files = sitk.ImageSeriesReader.GetGDCMSeriesFileNames(str(folder), identifier)
-            found.append(Series(identifier, _title(files[0], len(files)), len(files)))
+            found.append(_series(identifier, files))
     return sorted(found, key=lambda one: -one.slices)
 
 
-def _title(file: str, slices: int) -> str:
-    reader = sitk.ImageFileReader()
-    reader.SetFileName(file)
+def _series(identifier: str, files: Sequence[str]) -> Series:
+    """A series by the header of its first file: the others are as large, or the series is refused when it is read."""
+    count = f"{len(files)} slices"
     try:
-        reader.ReadImageInformation()
-    except RuntimeError:
-        return f"{slices} slices"
-    words = [reader.GetMetaData(key).strip() for key in (MODALITY, DESCRIPTION) if reader.HasMetaDataKey(key)]
-    return ", ".join([*filter(None, words), f"{slices} slices"])
+        reader = opened(Path(files[0]))
+    except FAILURES:
+        return Series(identifier, count, len(files), 0)
+    words = [metadata(reader, key) for key in (MODALITY, DESCRIPTION)]
+    voxels = len(files) * math.prod(reader.GetSize()) * reader.GetNumberOfComponents()
+    return Series(identifier, ", ".join([*filter(None, words), count]), len(files), voxels)

@@ -18,6 +18,7 @@ from MSAMSegmentLib import MSAMSegmentLogic
 from MSAMSegmentWeb import colours, headers, scans, series
 from MSAMSegmentWeb.options import UploadLimits
 from MSAMSegmentWeb.panel import Panel
+from MSAMSegmentWeb.reading import Dropped, Reading
 from MSAMSegmentWeb.views import Views
 from MSAMSegmentWeb.windows import Windows
 
@@ -48,9 +49,11 @@ class Work:
         self.windows: Windows | None = None
         self._state, self._scene, self._logic, self._views, self._panel = state, scene, logic, views, panel
         self._limits = limits
-        self._reading = asyncio.Lock()
+        self.reading = Reading(state)
+        self._one_at_a_time = asyncio.Lock()
+        self._turn = 0  # Goes up when the page passes to somebody else.
         self._folder: Path | None = None  # Of an upload that waits for a choice between its series.
-        state.update({**NO_SCAN, "loading": "", "choice": []})
+        state.update({**NO_SCAN, "choice": []})
 
     async def receive(self, folder: Path, name: str) -> None:
         """Opens what was sent. The folder is deleted once it has been read, or the choice in it has been made."""
@@ -58,6 +61,8 @@ class Work:
         kept = False
         try:
             kept = await self._open_sent(folder, name)
+        except Dropped:
+            pass
         except MsamError as error:
             self._panel.say(str(error))
         finally:
@@ -92,6 +97,23 @@ class Work:
         colours.dress(logic.segmentation)
         logic.setSegmentColor(identifier, colours.next_colour([colours.to_hex(rgb) for rgb in taken]))
 
+    def cancel_reading(self) -> bool:
+        """Gives up the scan that is being read; whether there was one."""
+        return self.reading.drop()
+
+    def empty(self) -> None:
+        """Takes away the scan with its segments, and whatever is on its way: the next user must not see it."""
+        self._turn += 1
+        self.reading.drop()
+        self._drop_folder()
+        self._logic.stopPlacing()
+        self._clear(None)
+        self._views.show(None)
+        self.windows = None
+        self._panel.start_anew()
+        with self._state:
+            self._state.update({**NO_SCAN, "choice": [], "error": "", "can_retry": False})
+
     def close(self) -> None:
         """Deletes what is left of uploads."""
         self._drop_folder()
@@ -106,13 +128,7 @@ class Work:
             sent_alone = len(files) == 1 and Path(name).suffix.lower() == single.suffix.lower()
             await self.open(single, scans.name_of(name if sent_alone else single.name))
             return False
-        with self._state:
-            self._state.loading = f"Looking at {len(files)} files"
-        try:
-            found = await asyncio.to_thread(series.find, folder)
-        finally:
-            with self._state:
-                self._state.loading = ""
+        found = await self.reading.do(f"Looking at {len(files)} files", lambda: series.find(folder))
         if not found:
             raise VolumeError(
                 f"None of these {len(files)} files is a scan that this page can read: NIfTI, NRRD, MHA, or DICOM."
@@ -126,12 +142,16 @@ class Work:
         return False
 
     async def _bring(self, name: str, make: Callable[[], scans.ReadScan]) -> None:
-        async with self._reading:
+        turn = self._turn
+        async with self._one_at_a_time:
             with self._state:
-                self._state.loading, self._state.error = f"Reading {name}", ""
-            await asyncio.sleep(0)
+                self._state.error = ""
             try:
-                self._replace(await asyncio.to_thread(make), name)
+                scan = await self.reading.do(f"Reading {name}", make)
+                if turn == self._turn:
+                    self._replace(scan, name)
+            except Dropped:
+                pass
             except MsamError as error:
                 self._panel.say(str(error))
             except MemoryError:
@@ -139,21 +159,12 @@ class Work:
             except Exception as error:
                 logger.error("a scan could not be opened: %s", type(error).__name__)
                 self._panel.say("The scan could not be opened for a reason nobody foresaw; try another file of it.")
-            finally:
-                with self._state:
-                    self._state.loading = ""
 
     def _replace(self, scan: scans.ReadScan, name: str) -> None:
         volume = scan.volume
-        old = [self._logic.segmentation, self._logic.inputVolume]
         node = scans.add_to_scene(self._scene, volume, name)
         self.windows = Windows(volume, node)
-        self._logic.cancel()
-        self._logic.setInputVolume(node)
-        self._logic.setSegmentation(None)
-        for gone in old:
-            if gone is not None:
-                self._scene.RemoveNode(gone)
+        self._clear(node)
         # Before any segment is there: planes draw in the order in which things come, and masks lie on the scan.
         self._views.show(node)
         self.add_segment()
@@ -164,6 +175,16 @@ class Work:
             self._state.presets = self.windows.presets
             self._state.intensities = list(self.windows.range)
         self.show_window("auto")
+
+    def _clear(self, following: slicer.vtkMRMLScalarVolumeNode | None) -> None:
+        """Removes the scan and its segments; another scan, or none, takes its place."""
+        old = [self._logic.segmentation, self._logic.inputVolume]
+        self._logic.cancel()
+        self._logic.setInputVolume(following)
+        self._logic.setSegmentation(None)
+        for gone in old:
+            if gone is not None:
+                self._scene.RemoveNode(gone)
 
     def show_window(self, preset: str) -> None:
         """Says which window is set."""

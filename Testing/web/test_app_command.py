@@ -42,6 +42,21 @@ def test_options_reach_the_page(run_with: list[Options], tmp_path: Path) -> None
     assert options_from([str(scan), "--port", "0", "--model", "vit_b", "--no-browser", "--demo"]) == run_with[0]
 
 
+def test_an_engine_elsewhere_is_trusted_by_certificates_of_ones_own(run_with: list[Options], tmp_path: Path) -> None:
+    file = tmp_path / "authority.pem"
+    file.touch()
+    arguments = ["--engine", "https://gpu.example.org:8421", "--engine-certificates", str(file)]
+    assert CliRunner().invoke(app, ["app", *arguments]).exit_code == 0
+    (options,) = run_with
+    assert (options.engine_url, options.engine_certificates) == (arguments[1], file)
+    assert options_from(arguments) == options
+
+
+def test_the_help_says_what_a_proxy_has_to_pass() -> None:
+    said = CliRunner().invoke(app, ["app", "--help"]).output
+    assert all(word in said for word in ("Host", "Upgrade", "X-Forwarded-Proto"))
+
+
 def test_without_the_extra_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     real = util.find_spec
     monkeypatch.setattr(util, "find_spec", lambda name, *rest: None if name == "trame_slicer" else real(name, *rest))
@@ -58,6 +73,7 @@ def test_without_the_extra_it_says_what_to_install(monkeypatch: pytest.MonkeyPat
         (Options(certificate=Path(__file__)), "both a certificate"),
         (Options(certificate=Path("nowhere.pem")), "There is no file"),
         (Options(scan=Path("nowhere.nrrd")), "There is no file or folder"),
+        (Options(engine_certificates=Path("nowhere.pem")), "There is no file"),
     ],
 )
 def test_nobody_is_let_in_by_accident(options: Options, words: str) -> None:

@@ -21,6 +21,8 @@ def at_the_gate(
     key: str | None = None,
     *,
     loopback: bool = True,
+    made: Callable[[Guard], None] = lambda guard: None,
+    hand_over: Callable[[], None] = lambda: None,
 ) -> None:
     """Runs a scenario against a server behind a guard: its address, and a maker of browsers."""
 
@@ -35,7 +37,9 @@ def at_the_gate(
         return web.Response(text="secret")
 
     async def run() -> None:
-        application = web.Application(middlewares=[Guard(key, loopback=loopback, encrypted=False).middleware])
+        gate = Guard(key, loopback=loopback, encrypted=False, hand_over=hand_over)
+        made(gate)
+        application = web.Application(middlewares=[gate.middleware])
         application.router.add_get("/ws", socket)
         application.router.add_route("*", "/{path:.*}", secret)
         server = TestServer(application)
@@ -72,6 +76,17 @@ def test_only_names_of_this_computer_are_answered() -> None:
                 assert answer.status == 403, host
 
     at_the_gate(scenario)
+
+
+@pytest.mark.parametrize("loopback", [True, False])
+@pytest.mark.parametrize("host", ["[", "localhost:99999", "localhost:abc"])
+def test_a_host_that_is_none_is_refused(host: str, loopback: bool) -> None:
+    async def scenario(address: str, browser: Callable[[], ClientSession]) -> None:
+        for path in ("/", "/key", "/page/gate.js"):
+            async with browser().get(address + path, headers={"Host": host}) as answer:
+                assert answer.status == 403 and "names no computer" in await answer.text()
+
+    at_the_gate(scenario, KEY, loopback=loopback)
 
 
 def test_requests_of_other_pages_are_refused() -> None:
@@ -172,3 +187,44 @@ def test_every_answer_forbids_other_hosts() -> None:
             assert "samesite=strict" in answer.headers["Set-Cookie"].lower()
 
     at_the_gate(scenario)
+
+
+def test_what_was_open_is_closed_before_another_browser_comes_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(guard, "GRACE_SECONDS", 0.0)
+    closed: list[str] = []
+
+    async def scenario(address: str, browser: Callable[[], ClientSession]) -> None:
+        first, second = browser(), browser()
+        for _reload in range(2):
+            async with first.get(address) as answer:
+                assert answer.status == 200
+        assert not closed
+        async with second.get(address) as answer:
+            assert answer.status == 200
+        assert closed == ["closed"]
+
+    at_the_gate(scenario, hand_over=lambda: closed.append("closed"))
+
+
+def test_a_ticket_lets_one_browser_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(guard, "WRONG_KEY_SECONDS", 0.0)
+    gates: list[Guard] = []
+
+    async def scenario(address: str, browser: Callable[[], ClientSession]) -> None:
+        ticket, headers = gates[0].ticket(), {"Origin": address}
+        for data, status in ((ticket, 204), (ticket, 401), (KEY, 204)):
+            async with browser().post(f"{address}/key", data=data, headers=headers) as answer:
+                assert answer.status == status
+
+    at_the_gate(scenario, KEY, made=gates.append)
+
+
+def test_behind_a_proxy_that_does_tls_the_cookie_never_travels_in_the_clear() -> None:
+    async def scenario(address: str, browser: Callable[[], ClientSession]) -> None:
+        headers = {"Host": "page.example.org", "X-Forwarded-Proto": "https", "Origin": "https://page.example.org"}
+        async with browser().post(f"{address}/key", data=KEY, headers=headers) as answer:
+            assert answer.status == 204 and "; secure" in answer.headers["Set-Cookie"].lower()
+        async with browser().post(f"{address}/key", data=KEY, headers={"Origin": address}) as answer:
+            assert answer.status == 204 and "; secure" not in answer.headers["Set-Cookie"].lower()
+
+    at_the_gate(scenario, KEY, loopback=False)

@@ -56,8 +56,9 @@ def children(process: subprocess.Popen[str]) -> list[int]:
 def half_an_upload(address: str, cookie: str) -> socket.socket:
     """A connection over which a scan is being sent that never ends."""
     place = urlsplit(address)
+    origin = f"{place.scheme}://{place.netloc}"
     head = (
-        f"POST /upload HTTP/1.1\r\nHost: {place.netloc}\r\nOrigin: {address.rstrip('/')}\r\nCookie: {cookie}\r\n"
+        f"POST /upload HTTP/1.1\r\nHost: {place.netloc}\r\nOrigin: {origin}\r\nCookie: {cookie}\r\n"
         "Content-Type: multipart/form-data; boundary=x\r\nContent-Length: 9000000\r\n\r\n"
         '--x\r\nContent-Disposition: form-data; name="file"; filename="scan.nrrd"\r\n\r\n'
     )
@@ -72,6 +73,7 @@ def test_one_command_opens_the_sample_with_one_click_made(
     from playwright.sync_api import sync_playwright
 
     process, address, seconds = started
+    key = urlsplit(address).fragment.removeprefix("key=")
     assert seconds < UP_SECONDS
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=list(FLAGS))
@@ -83,6 +85,9 @@ def test_one_command_opens_the_sample_with_one_click_made(
         (pictures / "start.txt").write_text(f"page {seconds:.1f} s, with the click {processor_seconds(process):.1f} s")
         page.wait_for_timeout(2500)
         page.screenshot(path=pictures / "page-demo.png")
+        # Whoever does not know the key is not let in, and it does not stay in sight.
+        assert len(key) > 20 and key not in page.url
+        assert browser.new_context().request.get(address).status == 401
 
         # The engine is killed; the next step starts another and is answered.
         (engine,) = children(process)
@@ -101,7 +106,9 @@ def test_one_command_opens_the_sample_with_one_click_made(
     while not any(folder.iterdir() for folder in tmp_path.glob("msam-upload-*")):
         assert time.monotonic() < end
         time.sleep(0.05)
-    process.send_signal(signal.SIGTERM)
+    # The terminal is closed: nobody hears of the end.
+    process.stdout.close()
+    process.send_signal(signal.SIGHUP)
     assert process.wait(30) == 0
     unfinished.close()
     assert not list(tmp_path.glob("msam-*"))

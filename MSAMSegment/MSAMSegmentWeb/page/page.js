@@ -194,5 +194,8 @@
     if (event.target.closest(".menu .sheet button")) event.target.closest(".menu").open = false;
   });
 
+  // The key has been shown before; it need not stay in the address.
+  if (window.location.hash.startsWith("#key=")) window.history.replaceState({}, "", "/");
+
   window.msamPage = { ask, agree, rename, choose, chosen, cancelUpload, save };
 })();

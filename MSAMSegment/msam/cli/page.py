@@ -11,6 +11,7 @@ import typer
 from msam.cli.arguments import DeviceOption, ModelOption
 from msam.cli.errors import reports_errors
 from msam.errors import MsamError
+from msam.exit_codes import EXIT_CODES
 
 # The page is no part of this package: it stands on Slicer's libraries, which the engine knows nothing of.
 PAGE = "MSAMSegmentWeb"
@@ -21,7 +22,7 @@ PORT = 8430
 
 def register(app: typer.Typer) -> None:
     """Adds the command to the program."""
-    app.command("app")(app_command)
+    app.command("app", epilog=EXIT_CODES)(app_command)
 
 
 @reports_errors
@@ -37,18 +38,28 @@ def app_command(
     ] = "127.0.0.1",
     port: Annotated[int, typer.Option("--port", min=0, max=65535, help="The port to listen at; 0 for any.")] = PORT,
     key_file: Annotated[
-        Path | None, typer.Option("--key-file", help="File with the page's key; else it is taken from MSAM_PAGE_KEY.")
+        Path | None,
+        typer.Option(
+            "--key-file",
+            help="File with the page's key; else it is taken from MSAM_PAGE_KEY. Without, one is made for this run.",
+        ),
     ] = None,
     certificate: Annotated[Path | None, typer.Option("--certificate", help="For TLS, in PEM form.")] = None,
     private_key: Annotated[Path | None, typer.Option("--private-key", help="Of the certificate.")] = None,
     without_encryption: Annotated[
         bool,
         typer.Option(
-            "--without-encryption", help="Listen beyond this computer without TLS: scans travel in the clear."
+            "--without-encryption",
+            help="Listen beyond this computer without TLS: scans travel in the clear, unless a proxy does TLS. It "
+            "has to pass on Host and Upgrade as they come, and to set X-Forwarded-Proto to https.",
         ),
     ] = False,
     engine: Annotated[
         str | None, typer.Option("--engine", help="Address of an engine elsewhere; its key comes from MSAM_API_KEY.")
+    ] = None,
+    engine_certificates: Annotated[
+        Path | None,
+        typer.Option("--engine-certificates", help="PEM file of a certificate authority of your own, for --engine."),
     ] = None,
     model: ModelOption = "compact",
     device: DeviceOption = "auto",
@@ -73,6 +84,7 @@ def app_command(
             device=device,
             engine_url=engine,
             engine_key=options.engine_key(),
+            engine_certificates=engine_certificates,
             open_browser=browser,
         ),
         typer.echo,
