@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import os
 import sys
+import warnings
 from contextlib import suppress
 from typing import NoReturn
 
@@ -18,6 +19,8 @@ def end_process(code: int) -> NoReturn:
     Args:
         code: the exit code.
     """
+    # Folders for a while, which trame leaves to this moment, are cleaned up here; that needs no complaint.
+    warnings.simplefilter("ignore", ResourceWarning)
     atexit._run_exitfuncs()
     # The terminal may be gone.
     with suppress(OSError):
