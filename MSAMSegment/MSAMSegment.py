@@ -31,6 +31,7 @@ import MSAMSegmentLib
 from MSAMSegmentLib.installation import findInterpreter
 from MSAMSegmentLib.interpreters import PYTHON_VARIABLE
 from MSAMSegmentLib.masking import Overwrite
+from MSAMSegmentLib.observers import LAST
 from MSAMSegmentLib.qt_transport import QtTransport
 from MSAMSegmentLib.sample_phantom import LESIONS, addPhantom
 from MSAMSegmentWidgets.engine_choice import BUNDLED_MODEL
@@ -118,10 +119,13 @@ class MSAMSegmentWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         transport = QtTransport()
         self.logic = MSAMSegmentLogic(transport)
         self.panel = Panel(self.ui, self.logic, transport, self.resourcePath)
-        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self.onSceneStartClose)
-        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndCloseEvent, self.onSceneEndClose)
-        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndImportEvent, self.onSceneEndClose)
-        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.NodeAddedEvent, self.onNodeAdded)
+        scene = slicer.mrmlScene
+        for event in (scene.StartCloseEvent, scene.StartImportEvent):
+            self.addObserver(scene, event, self.onSceneStartClose)
+        for event in (scene.EndCloseEvent, scene.EndImportEvent):
+            # After the node selectors, which forget what is chosen while they list the nodes of the scene anew.
+            self.addObserver(scene, event, self.onSceneEndClose, priority=LAST)
+        self.addObserver(scene, scene.NodeAddedEvent, self.onNodeAdded)
         self.initializeParameterNode()
         # A reload makes this widget while the user looks at the one before.
         if getattr(self.parent, "isEntered", False):
@@ -162,7 +166,7 @@ class MSAMSegmentWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         ScriptedLoadableModuleWidget.onReload(self)
 
     def onSceneStartClose(self, _caller: Any, _event: Any) -> None:
-        """The parameter node is about to be emptied."""
+        """The parameter node is about to be emptied or read; nothing that is shown meanwhile may be written to it."""
         self.setParameterNode(None)
 
     def onSceneEndClose(self, _caller: Any, _event: Any) -> None:
@@ -208,7 +212,9 @@ class MSAMSegmentWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         scans = [
             node
             for node in slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")
-            if node.GetClassName() == "vtkMRMLScalarVolumeNode" and node.GetImageData() is not None
+            if node.GetClassName() == "vtkMRMLScalarVolumeNode"
+            and node.GetImageData() is not None
+            and not node.GetHideFromEditors()  # another module's own, which the selector does not offer
         ]
         scans.sort(key=lambda node: node.GetID() != shown)
         if scans:

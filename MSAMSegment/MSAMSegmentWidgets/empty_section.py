@@ -85,8 +85,9 @@ def _sampleNames() -> set[str]:
     """The samples that this version of Slicer has."""
     try:
         import SampleData
-    except ImportError:
+
+        SampleData.SampleDataLogic()  # adds Slicer's own samples, unless they are there already
+    except (ImportError, AttributeError):  # not there; or there as a file only, where Slicer was told to leave it out
         return set()
-    SampleData.SampleDataLogic()  # adds Slicer's own samples, unless they are there already
     sources = SampleData.SampleDataLogic.sampleDataSourcesByCategory()
     return {source.sampleName for group in sources.values() for source in group}

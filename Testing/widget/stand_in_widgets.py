@@ -103,8 +103,13 @@ class qMRMLNodeComboBox(QWidget):
         self.observing.drop()
         self.scene = scene
         if scene is not None:
-            events = (scene.NodeAddedEvent, scene.NodeRemovedEvent, scene.EndCloseEvent, scene.EndImportEvent)
-            self.observing.observe(scene, events, lambda *_: self.fill())
+            self.observing.observe(scene, (scene.NodeAddedEvent, scene.NodeRemovedEvent), lambda *_: self.fill())
+            self.observing.observe(scene, (scene.EndCloseEvent, scene.EndImportEvent), lambda *_: self.renew())
+        self.fill()
+
+    def renew(self) -> None:
+        """Lists all nodes anew. What was chosen is lost, and told so: in Slicer too (issue 4570 there)."""
+        self.setCurrentNode(None)
         self.fill()
 
     def fill(self) -> None:

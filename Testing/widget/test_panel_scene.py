@@ -59,6 +59,15 @@ def test_a_scan_that_comes_with_many_others_is_taken_up_when_all_are_there(
     opened.wait(lambda: opened.logic.inputVolume is scan)
 
 
+def test_what_another_module_hides_is_no_scan_to_begin_with(opened: Opened, add_volume: Any) -> None:
+    hidden = add_volume(np.zeros((20, 20, 20), np.int16), name="Of another module")
+    hidden.SetHideFromEditors(True)
+    opened.pass_time(0.5)
+    assert opened.logic.inputVolume is None
+    scan = add_volume(np.zeros((20, 20, 20), np.int16), name="Scan")
+    opened.wait(lambda: opened.logic.inputVolume is scan)
+
+
 def test_with_two_volumes_the_user_chooses(clicked: Opened, add_volume: Any, volumeNode: Any) -> None:
     other = add_volume(slicer.util.arrayFromVolume(volumeNode) + 1, name="Other")
     clicked.pass_time(0.5)
@@ -158,6 +167,25 @@ def test_a_scene_that_was_saved_comes_back_into_the_panel(clicked: Opened, tmp_p
     clicked.logic.addPoint((10.0, 0.0, 0.0))
     clicked.settle()
     assert clicked.logic.lastError == ""
+
+
+def test_a_scene_that_is_added_to_this_one_leaves_the_choices_alone(clicked: Opened, tmp_path: Path) -> None:
+    """Slicer's node selectors forget what is chosen meanwhile, and would tell the scene so (issues 4570 and 7492)."""
+    other = slicer.vtkMRMLScene()
+    other.AddNewNodeByClass("vtkMRMLTextNode", "Something else")
+    other.SetURL(str(tmp_path / "other.mrml"))
+    assert other.Commit()
+    scene, scan, segmentation = clicked.logic.scene, clicked.logic.inputVolume, clicked.logic.segmentation
+    scene.SetURL(str(tmp_path / "other.mrml"))
+    assert scene.Import()
+    clicked.settle()
+    assert scene.GetFirstNodeByName("Something else") is not None
+    assert (clicked.logic.inputVolume, clicked.logic.segmentation) == (scan, segmentation)
+    assert clicked.ui.inputVolumeSelector.currentNode() is scan
+    assert clicked.ui.segmentationSelector.currentNode() is segmentation
+    assert clicked.ui.pointsList.count == 1
+    clicked.ui.iterationsSpinBox.value = 4
+    assert clicked.logic.settings.refineIterations == 4
 
 
 def test_leaving_and_coming_back(clicked: Opened) -> None:
@@ -276,4 +304,21 @@ def test_samples_of_slicer_are_offered_and_downloaded(
     opened.click("sampleChestButton")
     assert downloaded == ["CTChest"]
     assert opened.logic.inputVolume.GetName() == "CTChest"
+    opened.widget.cleanup()
+
+
+def test_no_samples_are_offered_where_slicer_was_told_to_leave_their_module_out(
+    application: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its file can still be imported; the list in the application that it keeps them in is missing."""
+
+    class Logic:
+        def __init__(self, logMessage: Any = None) -> None:
+            raise AttributeError("module 'modules' has no attribute 'sampleDataSources'")
+
+    monkeypatch.setitem(sys.modules, "SampleData", types.SimpleNamespace(SampleDataLogic=Logic))
+    monkeypatch.setattr(slicer.modules, "MSAMSegmentWidget", None, raising=False)
+    opened = Opened(*application)
+    assert not opened.is_shown("sampleChestButton")
+    assert opened.is_shown("phantomButton")
     opened.widget.cleanup()
