@@ -31,7 +31,8 @@ class Clients:
             client = self._client(request)
         except (OSError, ssl.SSLError):
             return Answer(0, failure=Failure.NO_CERTIFICATES)
-        headers, content = dict(request.headers), None
+        headers = dict(request.headers)
+        content: AsyncIterator[bytes] | bytes | None = None
         if request.body and onProgress is not None:
             headers["Content-Length"] = str(len(request.body))
             content = _pieces(request.body, onProgress)

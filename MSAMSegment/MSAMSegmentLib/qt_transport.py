@@ -96,8 +96,10 @@ class QtTransport:
 
     def close(self) -> None:
         """See `transport.Transport.close`."""
-        for thing in (*self._exchanges, *self._timers):
-            thing.cancel()
+        for exchange in tuple(self._exchanges):
+            exchange.cancel()
+        for timer in tuple(self._timers):
+            timer.cancel()
         for process in tuple(self._processes):
             process.end()
 

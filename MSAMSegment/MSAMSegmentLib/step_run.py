@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from msam.errors import Cancelled, MsamError
@@ -85,7 +86,7 @@ class StepRunner:
             running.cancel()
         for wanted in (current, waiting):
             if wanted is not None:
-                self._tell(lambda wanted=wanted: wanted.callbacks.onError(_cancelled()))
+                self._tell(partial(wanted.callbacks.onError, _cancelled()))
 
     def _start(self, wanted: _Wanted) -> None:
         self._current = wanted

@@ -11,7 +11,6 @@ from pathlib import Path
 os.environ.setdefault("VTK_DEFAULT_OPENGL_WINDOW", "vtkEGLRenderWindow")
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 
 slicer = pytest.importorskip("slicer", reason="needs slicer-core")
@@ -19,7 +18,7 @@ slicer = pytest.importorskip("slicer", reason="needs slicer-core")
 import vtk
 from booted import Booted
 from step_bench import Bench
-from vtk.util.numpy_support import numpy_to_vtk
+from volume_nodes import volume_from
 
 AddVolume = Callable[..., "slicer.vtkMRMLScalarVolumeNode"]
 
@@ -66,25 +65,6 @@ def scene(booted: Booted, vtk_errors: list[str]) -> Iterator[slicer.vtkMRMLScene
     slicer.mrmlScene = booted.scene
     yield booted.scene
     booted.scene.Clear(0)
-
-
-def volume_from(
-    scene: slicer.vtkMRMLScene,
-    voxels: npt.NDArray[np.generic],
-    ijk_to_ras: npt.ArrayLike | None = None,
-    name: str = "Scan",
-) -> slicer.vtkMRMLScalarVolumeNode:
-    """A volume node of an array [k, j, i], with a display node."""
-    image = vtk.vtkImageData()
-    image.SetDimensions(voxels.shape[::-1])
-    image.GetPointData().SetScalars(numpy_to_vtk(np.ascontiguousarray(voxels).ravel(), deep=True))
-    node = scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", name)
-    node.SetAndObserveImageData(image)
-    matrix = vtk.vtkMatrix4x4()
-    matrix.DeepCopy(np.eye(4).ravel() if ijk_to_ras is None else np.asarray(ijk_to_ras, dtype=float).ravel())
-    node.SetIJKToRASMatrix(matrix)
-    node.CreateDefaultDisplayNodes()
-    return node
 
 
 @pytest.fixture

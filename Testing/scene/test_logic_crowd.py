@@ -10,12 +10,12 @@ import hypothesis.strategies as st
 import numpy as np
 import slicer
 from booted import Booted
-from conftest import volume_from
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 from segment_voxels import put, taken
 from shapes import affine, set_transform
 from stand_in_engine import StandInTransport
+from volume_nodes import volume_from
 
 from msam.errors import MsamError
 from MSAMSegmentLib import MSAMSegmentLogic

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 import slicer
 from booted import Booted
-from conftest import volume_from
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -23,6 +22,7 @@ from logic_hands import Hands
 from logic_model import Model
 from segment_voxels import put, taken
 from stand_in_engine import StandInTransport
+from volume_nodes import volume_from
 
 from msam.errors import MsamError, PromptError
 from MSAMSegmentLib import MSAMSegmentLogic

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 import slicer
 import vtk
-from conftest import volume_from
 from logic_fixtures import at, click, logic, transport, voxels
 from segment_voxels import put, taken
 from shapes import affine, set_transform
 from stand_in_engine import StandInTransport
+from volume_nodes import volume_from
 
 from msam.errors import PromptError
 from MSAMSegmentLib import LogicEvent, MSAMSegmentLogic

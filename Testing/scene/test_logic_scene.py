@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import slicer
 import vtk
-from conftest import volume_from
 from logic_fixtures import at, click, logic, transport, voxels
 from segment_voxels import put
 from stand_in_engine import StandInTransport
+from volume_nodes import volume_from
 
 from MSAMSegmentLib import MSAMSegmentLogic
 from MSAMSegmentLib.errors import SceneError

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 import slicer
-from conftest import volume_from
 from logic_fixtures import at, click, logic, transport, voxels
 from stand_in_engine import StandInTransport
+from volume_nodes import volume_from
 
 from MSAMSegmentLib import LogicEvent, MSAMSegmentLogic
 from MSAMSegmentLib.errors import SceneError

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 import slicer
-from conftest import volume_from
 from logic_fixtures import at, click, voxels
+from volume_nodes import volume_from
 
 import msam
 from msam.demo import LABELS, SCAN, TUMOUR

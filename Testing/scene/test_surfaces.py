@@ -10,11 +10,11 @@ import pytest
 import slicer
 import vtk
 from booted import Booted
-from conftest import volume_from
 from drawn_segments import segmentation_on
 from shapes import ball
 from stand_in_engine import StandInTransport
 from views import ThreeDView
+from volume_nodes import volume_from
 from vtk.util.numpy_support import vtk_to_numpy
 
 from msam.protocol.masks import Mask
