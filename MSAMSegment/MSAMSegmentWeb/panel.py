@@ -77,8 +77,10 @@ class Panel:
                         refresher()
 
     def start_anew(self) -> None:
-        """Forgets what was seen of the scan before."""
+        """Forgets what was seen of the scan before; its numbers must not stand beside the next one's name."""
         self._known, self._framed, self._steps = (), 0.0, 0
+        with self._state:
+            self._state.measures = []
         self.refresh()
 
     def say(self, error: str) -> None:
