@@ -58,9 +58,10 @@ def pause_after(answer: httpx.Response) -> float:
 
 
 def unreachable(endpoint: Endpoint, why: str) -> ServiceError:
-    """No answer came."""
+    """No answer came; `why` may be a sentence of httpx, with or without its full stop."""
     return ServiceError(
-        f"The engine at {endpoint.url} cannot be reached: {why}. Check that it runs and that the address is right."
+        f"The engine at {endpoint.url} cannot be reached: {why.rstrip('.')}. Check that it runs and that the address, "
+        "https or http included, is right."
     )
 
 

@@ -65,6 +65,9 @@ def _from_json(path: Path, frame: Frame) -> list[Click]:
         raise PromptError(f"{path.name}, line {error.lineno}: this is not JSON ({error.msg}).") from error
     except RecursionError as error:
         raise PromptError(f"{path.name} is nested too deeply for a list of clicks.") from error
+    except ValueError as error:
+        # What Python says of a whole number of thousands of digits.
+        raise PromptError(f"{path.name} holds a number that is too long to be read.") from error
     if isinstance(content, dict) and "markups" in content:
         return _from_markups(content["markups"], path.name)
     if isinstance(content, dict):

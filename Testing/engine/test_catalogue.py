@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -53,6 +54,20 @@ def test_the_bundled_folder_lies_beside_the_package() -> None:
 @pytest.mark.parametrize("name", ["tiny", "TINY"])
 def test_a_bundled_model_is_found_by_name(bundled: Path, installed: Path, name: str) -> None:
     assert resolve(name) == bundled / "tiny.safetensors"
+
+
+def test_a_folder_that_may_not_be_entered_hides_no_bundled_model(
+    bundled: Path, installed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = Path.glob
+
+    def refused(folder: Path, pattern: str) -> Iterator[Path]:
+        if folder == installed:
+            raise PermissionError
+        return found(folder, pattern)
+
+    monkeypatch.setattr(Path, "glob", refused)
+    assert [entry.name for entry in list_models() if entry.origin != "known"] == ["tiny"]
 
 
 def test_an_installed_model_is_found_by_name(

@@ -336,6 +336,7 @@ def test_a_report_that_is_there_is_kept_unless_asked_to_replace_it(scans: Evalua
         (["--baselines", "magic"], "no baseline 'magic'"),
         (["--json", "nowhere/out.json"], "does not exist"),
         (["--data", "none.json"], "cannot be read"),
+        (["--report", __file__], "cannot be made"),
     ],
 )
 def test_what_cannot_work_is_refused_before_the_model_is_loaded(

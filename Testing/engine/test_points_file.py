@@ -208,6 +208,12 @@ def test_files_that_are_not_there_or_no_text_are_refused(tmp_path: Path) -> None
             read_points(tmp_path / name)
 
 
+def test_a_number_that_python_does_not_read_is_refused_in_words(tmp_path: Path) -> None:
+    (tmp_path / "long.json").write_text('[{"position": [1' + "0" * 5000 + ", 2, 3]}]")
+    with pytest.raises(PromptError, match="too long"):
+        read_points(tmp_path / "long.json")
+
+
 def test_a_file_far_too_large_is_not_read(tmp_path: Path) -> None:
     huge = tmp_path / "huge.json"
     with huge.open("wb") as file:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import os
 import struct
@@ -144,6 +145,20 @@ def test_a_nifti_in_several_gzip_parts_is_read(tmp_path: Path) -> None:
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(VolumeError, match=r"no file or folder 'nothing\.nrrd'"):
         Volume.read(tmp_path / "nothing.nrrd")
+
+
+@pytest.mark.parametrize("in_folder", [False, True])
+def test_a_scan_that_may_not_be_read_is_refused_in_words(
+    in_folder: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(path: Path, *_: object, **__: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    (tmp_path / "scan.nrrd").write_bytes(b"")
+    # Where the folder may not be entered, nothing can be told of the file; else it is opening it that fails.
+    monkeypatch.setattr(Path, "exists" if in_folder else "open", refused)
+    with pytest.raises(VolumeError, match=r"'scan\.nrrd' cannot be read: Permission denied\."):
+        Volume.read(tmp_path / "scan.nrrd")
 
 
 @pytest.mark.parametrize("name", ["scan.nii", "scan.nii.gz", "scan.nrrd", "scan.mha", "scan.txt", "scan.dcm", "scan"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from pathlib import Path
 from typing import Any
@@ -202,6 +203,21 @@ class TestWhatIsRefused:
         refused = commands.segment("--point", INSIDE, "--overwrite", output="scan.nii.gz")
         assert refused.exit_code == 2
         assert commands.scan.read_bytes() == before
+
+    def test_what_the_system_refuses_is_named_and_no_defect(self, commands: Commands) -> None:
+        too_long = f"{'n' * 300}.nii.gz"
+        refused = commands.segment("--point", INSIDE, output=too_long)
+        assert refused.exit_code == 2
+        assert refused.stderr == f"Error: '{commands.folder / too_long}' cannot be used: File name too long.\n"
+
+    def test_a_full_disk_is_told_as_such(self, commands: Commands, monkeypatch: pytest.MonkeyPatch) -> None:
+        def full(*_: object) -> None:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        monkeypatch.setattr(Volume, "write_mask", full)
+        failed = commands.segment("--point", INSIDE)
+        assert failed.exit_code == 70
+        assert "No space left on device" in failed.stderr
 
     def test_a_mask_of_another_grid(self, commands: Commands) -> None:
         moved = sitk.ReadImage(str(commands.scan))

@@ -184,6 +184,8 @@ def test_metrics_are_in_the_format_of_prometheus(client, plain):
     text = plain.get(names.METRICS).text
     assert 'msam_requests_total{method="POST",route="/v1/segment",status="200"}' in text
     assert "msam_volumes_bytes" in text
+    # From the start, or the first failure would be no increase.
+    assert 'msam_runs_total{outcome="failed"} 0' in text
     for line in text.splitlines():
         assert line.startswith("#") or float(line.rsplit(" ", 1)[1]) >= 0
 

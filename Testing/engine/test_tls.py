@@ -79,7 +79,8 @@ def test_a_file_without_certificates_is_named(tmp_path, content):
 
 
 def test_plain_http_is_not_answered(host):
-    with Client(Endpoint(host[0].replace("https", "http"), TOKEN)) as client, pytest.raises(ServiceError):
+    plain = Client(Endpoint(host[0].replace("https", "http"), TOKEN))
+    with plain as client, pytest.raises(ServiceError, match=r"[a-z]\. Check .*https or http"):
         client.health()
 
 

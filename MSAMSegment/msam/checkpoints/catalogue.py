@@ -130,8 +130,12 @@ def unknown_model(name: str) -> str:
 
 
 def _models_in(folder: Path, suffixes: tuple[str, ...]) -> dict[str, Path]:
-    named = sorted(path for path in folder.glob("*") if path.suffix in suffixes and is_model_name(path.stem))
-    files = [path for path in named if path.is_file()]  # and no link to one that is gone
+    try:
+        named = sorted(path for path in folder.glob("*") if path.suffix in suffixes and is_model_name(path.stem))
+        files = [path for path in named if path.is_file()]  # and no link to one that is gone
+    except PermissionError:
+        # A service whose user has no home of its own: nothing there is of use to it, and the bundled models are.
+        files = []
     return {path.stem: path for path in files}  # of two of one name the later suffix wins, which is safetensors
 
 

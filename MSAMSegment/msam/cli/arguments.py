@@ -91,6 +91,20 @@ def read_mask_prompt(path: Path, volume: Volume) -> npt.NDArray[np.bool_]:
     return inside
 
 
+def make_folder(folder: Path) -> None:
+    """Makes a folder for results where there is none, and sure, before hours of work, that it can be written into.
+
+    Raises:
+        MsamError: it cannot; the text says why.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise MsamError(f"The folder '{folder}' cannot be made: {error.strerror}.") from error
+    if not os.access(folder, os.W_OK):
+        raise MsamError(f"Nothing may be written into the folder '{folder}'; choose another one.")
+
+
 def check_mask_path(path: Path, *, overwrite: bool) -> None:
     """Makes sure, before any work is done, that a mask can be written.
 

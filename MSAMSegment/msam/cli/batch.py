@@ -26,6 +26,7 @@ from msam.cli.arguments import (
     OverwriteOption,
     RefineOption,
     check_mask_path,
+    make_folder,
 )
 from msam.cli.batch_table import Task, read_tasks
 from msam.cli.errors import reports_errors, unexpected
@@ -92,10 +93,7 @@ def batch_command(
 ) -> None:
     """Segments the lesions of many scans. A scan that fails is reported at the end and does not stop the others."""
     tasks = read_tasks(table, frame.frame)
-    try:
-        output_folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise MsamError(f"The folder '{output_folder}' cannot be made: {error.strerror}.") from error
+    make_folder(output_folder)
     for task in tasks:
         check_mask_path(output_folder / task.output, overwrite=overwrite)
     if (output_folder / REPORT).exists() and not overwrite:

@@ -11,11 +11,10 @@ from rich.console import Console
 from rich.table import Table
 
 import msam
-from msam.cli.arguments import DeviceOption, ModelOption
+from msam.cli.arguments import DeviceOption, ModelOption, make_folder
 from msam.cli.errors import reports_errors
 from msam.cli.outcome import progress_bar
 from msam.demo import find_case
-from msam.errors import MsamError
 from msam.evaluation.overlap import dice
 from msam.exit_codes import EXIT_CODES, ExitCode
 from msam.measurements import measure
@@ -43,10 +42,7 @@ def demo_command(
     """Segments a lesion from one click, refines it, and draws a picture. Nothing to prepare, nothing to download."""
     console = Console(highlight=False)
     started = time.perf_counter()
-    try:
-        output_folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise MsamError(f"The folder '{output_folder}' cannot be made: {error.strerror}.") from error
+    make_folder(output_folder)
 
     with progress_bar("Reading the scan") as report:
         case = find_case(phantom=phantom)

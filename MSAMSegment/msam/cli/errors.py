@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import ParamSpec, TypeVar
+from typing import ParamSpec, TypeGuard, TypeVar
 
 import typer
 from rich.console import Console
@@ -33,8 +33,18 @@ def complain(text: str) -> None:
 
 
 def unexpected(error: Exception) -> str:
-    """A sentence for an error that nobody foresaw."""
-    return f"Something unexpected happened ({type(error).__name__}). For the details, run msam-segment --debug …"
+    """A sentence for an error that nobody foresaw; one about a file names it, as that is what the user can change."""
+    if is_about_a_file(error):
+        return f"'{error.filename}' cannot be used: {error.strerror}."
+    what = type(error).__name__
+    if isinstance(error, OSError) and error.strerror:
+        what += f": {error.strerror}"
+    return f"Something unexpected happened ({what}). For the details, run msam-segment --debug …"
+
+
+def is_about_a_file(error: Exception) -> TypeGuard[OSError]:
+    """Whether the system refused a file or a folder: its permissions, a name that is too long, a disk that is gone."""
+    return isinstance(error, OSError) and error.filename is not None and bool(error.strerror)
 
 
 def reports_errors(command: Callable[Parameters, Returned]) -> Callable[Parameters, Returned]:
@@ -56,6 +66,6 @@ def reports_errors(command: Callable[Parameters, Returned]) -> Callable[Paramete
             if _tracebacks_wanted:
                 raise
             complain(unexpected(error))
-            raise typer.Exit(ExitCode.UNEXPECTED) from error
+            raise typer.Exit(ExitCode.WRONG_USE if is_about_a_file(error) else ExitCode.UNEXPECTED) from error
 
     return reporting

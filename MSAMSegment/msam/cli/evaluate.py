@@ -11,7 +11,7 @@ import typer
 
 import msam
 from msam.checkpoints.atomic import replacing
-from msam.cli.arguments import DeviceOption, ModelOption, OverwriteOption
+from msam.cli.arguments import DeviceOption, ModelOption, OverwriteOption, make_folder
 from msam.cli.errors import reports_errors
 from msam.errors import MsamError
 from msam.exit_codes import EXIT_CODES, ExitCode
@@ -62,8 +62,11 @@ def evaluate_command(
     ] = None,
     overwrite: OverwriteOption = False,
 ) -> None:
-    """Measures a model on labelled scans. The first click is the deepest point of each object, each next one the
-    deepest point of the largest error. Prints Dice as a Markdown table; more comes with --json and --report."""
+    """Measures a model on labelled scans, with simulated clicks.
+
+    The first click is the deepest point of each object, each next one the deepest point of the largest error.
+    Prints Dice as a Markdown table; more comes with --json and --report.
+    """
     from msam.evaluation.baselines.program import running
     from msam.evaluation.baselines.registry import baselines_named
     from msam.evaluation.evaluator import evaluate
@@ -81,6 +84,8 @@ def evaluate_command(
         _check_file(json_path, overwrite)
     if report is not None and (report / REPORT).exists() and not overwrite:
         raise MsamError(f"'{report / REPORT}' is there already; add --overwrite to replace it.")
+    if report is not None:
+        make_folder(report)
     loaded = msam.load_model(model, device)
 
     with running(programs or []) as started:

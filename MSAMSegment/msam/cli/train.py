@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from msam.cli.arguments import DeviceOption
+from msam.cli.arguments import DeviceOption, make_folder
 from msam.cli.errors import reports_errors
 from msam.errors import MsamError
 from msam.exit_codes import EXIT_CODES, ExitCode
@@ -64,9 +64,11 @@ def train_command(
     device: DeviceOption = "auto",
     tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Write curves for TensorBoard too.")] = False,
 ) -> None:
-    """Trains a model on labelled scans. The best weights by validation Dice are OUT/best.safetensors, for --model of
-    the other commands. Interrupted, the same command goes on where it was. For several GPUs:
-    torchrun --nproc-per-node 4 -m -- msam train …"""
+    """Trains a model on labelled scans. Interrupted, the same command goes on where it was.
+
+    The best weights by validation Dice are OUT/best.safetensors, for --model of the other commands.
+    For several GPUs: torchrun --nproc-per-node 4 -m -- msam train …
+    """
     from msam.cli.train_display import Display
     from msam.training.cases import targets_of
     from msam.training.interruption import Interruption
@@ -110,10 +112,7 @@ def train_command(
 
 def _prepare(out: Path, tensorboard: bool) -> None:
     """Makes sure, before scans are read, that everything that is wanted can be written."""
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise MsamError(f"The folder '{out}' cannot be made: {error.strerror}.") from error
+    make_folder(out)
     if tensorboard:
         from msam.training.journal import check_tensorboard
 

@@ -30,6 +30,13 @@ PORTION = 1 << 22
 
 def read_volume(path: Path, *, series: str | None, frame: int) -> Volume:
     """See `Volume.read`."""
+    try:
+        return _read(path, series, frame)
+    except OSError as error:
+        raise VolumeError(f"'{path.name}' cannot be read: {error.strerror or error}.") from error
+
+
+def _read(path: Path, series: str | None, frame: int) -> Volume:
     if not path.exists():
         raise VolumeError(f"There is no file or folder '{path.name}' at the place given; check the path.")
     with quiet():

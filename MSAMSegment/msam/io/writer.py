@@ -23,14 +23,16 @@ def write_mask(volume: Volume, mask_kji: npt.NDArray[Any], path: Path) -> None:
     """See `Volume.write_mask`."""
     ending = _ending(path)
     _refuse_unfit(volume, mask_kji)
-    if volume.source is not None and path.exists() and path.samefile(volume.source):
-        raise VolumeError(f"'{path.name}' is the scan itself; choose another name for the mask.")
-    if not path.parent.is_dir():
-        raise VolumeError(f"The folder for the mask, '{path.parent.name}', does not exist; create it first.")
-    if ending.startswith(".nii") and _shear(volume) > NIFTI_SHEAR:
-        raise VolumeError("The axes of the scan are sheared, which NIfTI does not keep; write .nrrd or .mha instead.")
     image = to_image(np.asarray(mask_kji, dtype=np.uint8), volume.ijk_to_ras)
     try:
+        if volume.source is not None and path.exists() and path.samefile(volume.source):
+            raise VolumeError(f"'{path.name}' is the scan itself; choose another name for the mask.")
+        if not path.parent.is_dir():
+            raise VolumeError(f"The folder for the mask, '{path.parent.name}', does not exist; create it first.")
+        if ending.startswith(".nii") and _shear(volume) > NIFTI_SHEAR:
+            raise VolumeError(
+                "The axes of the scan are sheared, which NIfTI does not keep; write .nrrd or .mha instead."
+            )
         # In a folder of its own the unfinished file can have its true ending, by which SimpleITK knows the format.
         with tempfile.TemporaryDirectory(prefix=".mask-", dir=path.parent) as folder, quiet():
             unfinished = Path(folder) / f"mask{ending}"

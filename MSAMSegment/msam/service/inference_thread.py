@@ -17,6 +17,8 @@ from msam.service.metrics import Metrics
 from msam.service.runs import Run
 
 logger = logging.getLogger(__name__)
+# How a run can end, as the metrics tell it.
+OUTCOMES = ("done", "cancelled", "refused", "failed")
 
 
 class InferenceThread:
@@ -36,6 +38,8 @@ class InferenceThread:
         self.failure: MsamError | None = None
         self.prepared = threading.Event()
         self._metrics = metrics
+        for outcome in OUTCOMES:
+            metrics.count("msam_runs_total", by=0, outcome=outcome)
         self._lost = lost
         # A daemon: a step that is still being computed does not keep the process alive.
         self._thread = threading.Thread(target=self._work, name=f"inference {bench.device}", daemon=True)

@@ -34,10 +34,10 @@ class Metrics:
         self._sums: defaultdict[str, defaultdict[Labels, float]] = defaultdict(lambda: defaultdict(float))
         self._lock = threading.Lock()
 
-    def count(self, name: str, **labels: str) -> None:
-        """Adds one to a counter."""
+    def count(self, name: str, by: int = 1, **labels: str) -> None:
+        """Adds to a counter. One that is there from the start, with 0, shows its first event as an increase."""
         with self._lock:
-            self._counters[name][_sorted(labels)] += 1
+            self._counters[name][_sorted(labels)] += by
 
     def observe(self, name: str, seconds: float, **labels: str) -> None:
         """Adds a duration to a histogram."""
