@@ -80,6 +80,21 @@ class TestGreys:
         chest[8:12, 8:12, 8:12] = 30
         assert display_window(Volume(chest, np.eye(4), "CT"), (10, 10, 10), radius=6) == LUNG
 
+    def test_the_air_around_a_thigh_is_no_lung(self) -> None:
+        j, i = np.indices((100, 100))
+        thigh = np.where((j - 50) ** 2 + (i - 50) ** 2 < 25**2, 40, -1000)
+        scan = Volume(np.repeat(thigh[None], 40, axis=0).astype(np.int16), np.diag([2.0, 2.0, 5.0, 1.0]), "CT")
+        assert display_window(scan, (50, 50, 20), radius=80) == SOFT_TISSUE
+
+    def test_the_air_in_a_chest_is_lung(self) -> None:
+        j, i = np.indices((200, 200))
+        chest = np.where((j - 100) ** 2 + (i - 100) ** 2 < 80**2, 40, -1000)
+        for side in (60, 140):
+            chest[(j - 100) ** 2 + (i - side) ** 2 < 30**2] = -850
+        scan = Volume(np.repeat(chest[None], 40, axis=0).astype(np.int16), np.diag([2.0, 2.0, 5.0, 1.0]), "CT")
+        assert display_window(scan, (100, 100, 20), radius=100) == LUNG
+        assert display_window(scan, (100, 170, 20), radius=20) == SOFT_TISSUE, "in the muscle behind it"
+
     def test_percentiles_of_the_foreground_in_other_scans(self) -> None:
         brain = np.zeros((40, 40, 40), np.float32)
         brain[10:30, 10:30, 10:30] = np.random.default_rng(0).uniform(100, 200, (20, 20, 20))
