@@ -62,6 +62,14 @@ class Actions:
             if point["identifier"] == identifier:
                 self._views.jump(point["positionRas"])
 
+    def enter(self, tag: str) -> None:
+        """The mouse is in a view."""
+        self._views.enter(tag)
+
+    def leave(self, tag: str) -> None:
+        """The mouse has left a view."""
+        self._views.leave(tag)
+
     def clear(self) -> None:
         """Empties the segment: points and mask."""
         self._logic.clearPoints()
@@ -142,8 +150,12 @@ class Actions:
             self._logic.setSegmentVisible(identifier, not is_shown(self._logic.segmentation, identifier))
 
     def remove_segment(self, identifier: str) -> None:
-        """Removes a segment, points and all."""
+        """Removes a segment, points and all; after the last one there is an empty one, as for a scan just opened."""
         self._logic.removeSegment(identifier)
+        if not self._logic.segmentIds():
+            # The setting holds for a segmentation with surfaces, and the last of them has just gone.
+            self._logic.show3D(self._logic.settings.show3D)
+            self._work.add_segment()
 
     # Settings
 

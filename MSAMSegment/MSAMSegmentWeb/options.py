@@ -12,7 +12,6 @@ from msam.protocol.names import KEY_VARIABLE as ENGINE_KEY_VARIABLE
 
 # Keys come from the environment or a file: everybody on a computer can see the arguments of its programs.
 KEY_VARIABLE = "MSAM_PAGE_KEY"
-PORT = 8430
 GIB = 1 << 30
 
 
@@ -64,7 +63,7 @@ class Options:
     """
 
     host: str = "127.0.0.1"
-    port: int = PORT
+    port: int = 0
     key: str | None = None
     certificate: Path | None = None
     private_key: Path | None = None

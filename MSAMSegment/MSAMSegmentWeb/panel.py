@@ -26,7 +26,7 @@ MEASURE_SECONDS = 0.15
 MUCH = 1.4
 
 EMPTY_HISTORY = {"canUndo": False, "canRedo": False, "undo": "", "redo": ""}
-NOTHING = {
+NOTHING: dict[str, Any] = {
     "segments": [],
     "selected": "",
     "points": [],

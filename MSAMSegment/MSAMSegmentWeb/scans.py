@@ -79,8 +79,10 @@ def add_to_scene(scene: slicer.vtkMRMLScene, volume: Volume, name: str) -> slice
     node = scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", name)
     node.SetIJKToRASMatrix(matrix)
     node.SetAndObserveImageData(image)
-    if volume.modality:
-        node.SetAttribute("DICOM.Modality", volume.modality)
+    # What this page calls a CT has Hounsfield units for all that looks at the node.
+    modality = volume.modality or ("CT" if volume.is_ct else None)
+    if modality:
+        node.SetAttribute("DICOM.Modality", modality)
     node.CreateDefaultDisplayNodes()
     return node
 

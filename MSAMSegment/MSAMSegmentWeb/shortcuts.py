@@ -26,7 +26,7 @@ class Shortcut:
 SHORTCUTS = (
     Shortcut(("a",), "place_positive", "A", "Click on the lesion"),
     Shortcut(("s",), "place_negative", "S", "Click on background"),
-    Shortcut(("escape",), "stop", "Esc", "Stop placing points, or cancel what is running"),
+    Shortcut(("escape",), "stop", "Esc", "Close a message, cancel a step, or stop placing points"),
     Shortcut(("r",), "refine", "R", "Refine without a new click"),
     Shortcut(("ctrl+z",), "undo", "Ctrl+Z", "Undo"),
     Shortcut(("ctrl+shift+z", "ctrl+y"), "redo", "Ctrl+Shift+Z", "Redo"),
@@ -43,7 +43,9 @@ MOUSE = (
     ("Wheel", "Next or previous slice"),
     ("Right drag", "Zoom"),
     ("Middle drag", "Move the picture"),
+    ("Shift + move", "The other planes follow the mouse"),
     ("Left drag on a point", "Move the point"),
+    ("Left drag in 3D", "Turn"),
 )
 
 

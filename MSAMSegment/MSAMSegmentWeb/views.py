@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -22,6 +23,7 @@ FPS, OTHER_FPS = 30.0, 30.0
 BACKGROUND_3D = ("#10151c", "#1d2630")
 
 THREE_D = "ThreeD"
+FIRST = 10.0  # of VTK's observers
 # Lengths of the bar that shows the scale, in mm.
 BARS = (200, 100, 50, 20, 10, 5, 2, 1)
 
@@ -31,10 +33,12 @@ class Plane:
 
     def __init__(self, tag: str, orientation: str, edges: str) -> None:
         self.tag, self.orientation = tag, orientation
-        self.left, self.right, self.top, self.bottom = edges
+        self.left, self.right, self.top, self.bottom = tuple(edges)
 
 
 PLANES = (Plane("Red", "Axial", "RLAP"), Plane("Green", "Coronal", "RLSI"), Plane("Yellow", "Sagittal", "APSI"))
+# Ends of the axes (RAS), and how well a plane has to be across one for its offset to be a coordinate.
+ENDS, STRAIGHT = ("RL", "AP", "SI"), 0.9999
 COLOURS = {"Red": "#F34A33", "Green": "#6DAD4A", "Yellow": "#EFD64D"}
 
 # Arrangements of all four views; where each of them stands is in the page's style sheet.
@@ -44,23 +48,25 @@ LAYOUTS = ("four", "axial", "volume")
 class Views:
     """Makes the views and keeps the page's sliders in step with them.
 
-    State of the page, for every slice view: `offset_<tag>`, `first_<tag>`, `last_<tag>`, `step_<tag>` (mm), and
-    `scale_<tag>`, the bar that shows how large things are.
+    State of the page, for every slice view: `offset_<tag>`, `first_<tag>`, `last_<tag>`, `step_<tag>` (mm),
+    `place_<tag>`, the offset as people read it, and `scale_<tag>`, the bar that shows how large things are.
     """
 
     def __init__(self, server: Server, libraries: SlicerApp) -> None:
         self._state = server.state
         self._manager = libraries.view_manager
         self._fittings: dict[str, Fitting] = {}
+        self._left: set[str] = set()
         options = {"target_fps": FPS, "blur_fps": OTHER_FPS, "interactive_quality": 70}
         self._manager.register_factory(RemoteSliceViewFactory(server, populate_view_ui_f=_plane_overlay, **options))
         self._manager.register_factory(RemoteThreeDViewFactory(server, populate_view_ui_f=_volume_overlay, **options))
         for plane in PLANES:
             self._state.update({f"{name}_{plane.tag}": 0.0 for name in ("offset", "first", "last")})
-            self._state.update({f"step_{plane.tag}": 1.0, f"scale_{plane.tag}": _scale(0.0)})
+            self._state.update({f"step_{plane.tag}": 1.0, f"scale_{plane.tag}": _scale(0.0), f"place_{plane.tag}": ""})
             definition = ViewLayoutDefinition.slice_view(plane.orientation, label=plane.tag, color=COLOURS[plane.tag])
-            self._adopt(self._manager.create_view(definition))
-        self._adopt(self._manager.create_view(ViewLayoutDefinition.threed_view(background_color=BACKGROUND_3D)))
+            self._adopt(self._manager.create_view(definition), plane.tag)
+        volume = ViewLayoutDefinition.threed_view(background_color=BACKGROUND_3D)
+        self._adopt(self._manager.create_view(volume), THREE_D)
         for plane in PLANES:
             view = self.plane(plane.tag)
             self._fittings[plane.tag] = Fitting(view)
@@ -107,6 +113,15 @@ class Views:
         for plane in PLANES:
             self.plane(plane.tag).get_view_node().JumpSliceByOffsetting(*position)
 
+    def enter(self, tag: str) -> None:
+        """The mouse is in a view."""
+        self._left.discard(tag)
+
+    def leave(self, tag: str) -> None:
+        """Tells a view that the mouse has left it: the point that a click would place must not stay behind."""
+        self._left.add(tag)
+        self._manager.get_view(tag).interactor().InvokeEvent("LeaveEvent")
+
     def show_planes_in_3d(self, shown: bool) -> None:
         """Whether the slices stand in the 3D view too."""
         for plane in PLANES:
@@ -127,9 +142,16 @@ class Views:
     def _all(self) -> list[AbstractView]:
         return list(self._manager.get_views())
 
-    def _adopt(self, view: AbstractView) -> None:
+    def _on_movement(self, tag: str) -> None:
+        """Movements of the mouse can arrive when it has left already."""
+        if tag in self._left:
+            asyncio.get_running_loop().call_soon(self.leave, tag)
+
+    def _adopt(self, view: AbstractView, tag: str) -> None:
         # Eight samples for each pixel, as the views come, cost 50 ms a frame without a GPU.
         view.render_window().SetMultiSamples(0)
+        # Before Slicer's own observers, which keep to themselves what they made something of.
+        view.interactor().AddObserver("MouseMoveEvent", lambda *_: self._on_movement(tag), FIRST)
         view.schedule_render()
 
     def _show_offset(self, tag: str, view: SliceView) -> None:
@@ -139,12 +161,23 @@ class Views:
         with self._state:
             for name, value in values.items():
                 self._state[f"{name}_{tag}"] = round(float(value), 3)
+            matrix = view.get_view_node().GetSliceToRAS()
+            normal = [matrix.GetElement(axis, 2) for axis in range(3)]
+            self._state[f"place_{tag}"] = place_of(normal, float(values["offset"]))
             self._state[f"scale_{tag}"] = _scale(view.get_view_node().GetFieldOfView()[0])
 
     def _move_plane(self, tag: str, **state: object) -> None:
         view, value = self.plane(tag), state[f"offset_{tag}"]
         if isinstance(value, int | float) and abs(value - view.get_slice_value()) > 1e-3:
             view.set_slice_value(float(value))
+
+
+def place_of(normal: Sequence[float], offset: float) -> str:
+    """Where a slice lies: by side, as the list of points says it; oblique to all axes, along its own normal (RAS)."""
+    axis = max(range(3), key=lambda each: abs(normal[each]))
+    if abs(normal[axis]) < STRAIGHT:
+        return f"{offset:.1f} mm".replace("-", "−")
+    return f"{ENDS[axis][offset * normal[axis] < 0]} {abs(offset):.1f} mm"
 
 
 def _scale(width: float) -> dict[str, str | float]:

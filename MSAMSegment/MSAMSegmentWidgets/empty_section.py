@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+from functools import partial
 from typing import Any
 
 import slicer
@@ -30,7 +31,7 @@ class EmptySection(Section):
         for button, sample in SAMPLES.items():
             widget = getattr(self.ui, button)
             widget.visible = sample in known
-            self.onClick(widget, lambda sample=sample: self._download(sample))
+            self.onClick(widget, partial(self._download, sample))
 
     def show(self, event: LogicEvent | None) -> None:
         if event in (None, LogicEvent.SELECTION, LogicEvent.SETTINGS):

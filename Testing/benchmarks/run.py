@@ -48,6 +48,8 @@ def main() -> None:
     figures["first mask"] = measure("first-mask", "compact")
     console.print("Measuring the service, alone and under load …")
     service = printed_by("service_load", "--minutes", "0.5")
+    console.print("Measuring the page and the scene …")
+    waits = printed_by("page") | printed_by("replacing")
 
     table = Table(title=f"Seconds, and MB of memory, on {THREADS} threads")
     for heading in ("model", "what", "engine", "published way", "ratio"):
@@ -68,11 +70,15 @@ def main() -> None:
     )
     console.print(table)
     console.print(_service_table(service))
+    console.print(_waits_table(waits))
 
     OUTPUT.parent.mkdir(exist_ok=True)
     machine = {"processor": platform.processor() or platform.machine(), "python": platform.python_version()}
     OUTPUT.write_text(
-        json.dumps({"threads": THREADS, "machine": machine, "figures": figures, "service": service}, indent=2) + "\n"
+        json.dumps(
+            {"threads": THREADS, "machine": machine, "figures": figures, "service": service, "waits": waits}, indent=2
+        )
+        + "\n"
     )
     console.print(f"Figures: {OUTPUT.relative_to(ROOT)}")
 
@@ -85,6 +91,15 @@ def _service_table(service: dict[str, Any]) -> Table:
         if isinstance(spans, dict):
             table.add_row(who, *(f"{1000 * seconds:.1f}" for seconds in spans.values()))
     table.add_row("handing over 512 × 512 × 400", f"{1000 * service['hand-over']:.0f}")
+    return table
+
+
+def _waits_table(waits: dict[str, float]) -> Table:
+    table = Table(title="Seconds in the page and in the scene, without the engine")
+    for heading in ("what", "seconds"):
+        table.add_column(heading, justify="left" if heading == "what" else "right")
+    for what, seconds in waits.items():
+        table.add_row(what, f"{seconds:.3f}")
     return table
 
 

@@ -95,7 +95,7 @@ def test_a_port_that_is_taken_is_said_to_be() -> None:
 
 def test_a_host_that_is_none_is_said_to_be() -> None:
     with pytest.raises(MsamError, match=r"cannot listen at no\.such\.host\.invalid, port 8430: .*--host"):
-        listening.check(Options(host="no.such.host.invalid", key="k" * 16))
+        listening.check(Options(host="no.such.host.invalid", port=8430, key="k" * 16))
 
 
 def test_files_that_are_no_certificate_are_said_to_be() -> None:

@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
+import slicer
 from desk import PATIENCE, Desk, at_the_desk
 
 MIDDLE = (30, 25, 20)
@@ -53,3 +54,21 @@ def test_the_mask_is_seen_in_all_planes(chromium: str, scan_file: Path, size: tu
         await looks(desk, OUTSIDE, colourful=False)
 
     at_the_desk(chromium, scenario, size=size)
+
+
+def test_the_point_that_would_be_placed_leaves_with_the_mouse(chromium: str, scan_file: Path) -> None:
+    async def scenario(desk: Desk) -> None:
+        def is_shown() -> bool:
+            nodes = slicer.util.getNodesByClass("vtkMRMLMarkupsFiducialNode")
+            return any(node.GetNumberOfControlPoints() for node in nodes)
+
+        await desk.load(scan_file)
+        for tag in TAGS:
+            await desk.point_at(tag, desk.world(MIDDLE))
+            await desk.until(is_shown, "the point at the mouse")
+            await desk.page.mouse.move(160, 700, steps=4)  # to the side, and not in one leap
+            await desk.until(lambda: not is_shown(), "the end of the point at the mouse")
+        await desk.click("Green", desk.world(MIDDLE))
+        assert len(desk.logic.points()) == 1
+
+    at_the_desk(chromium, scenario)

@@ -24,7 +24,7 @@ def started(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """The process and the page's address."""
     environment = {**os.environ, "PYTHONPATH": str(SOURCES), "TMPDIR": str(tmp_path)}
     process = subprocess.Popen(
-        [sys.executable, "-m", "MSAMSegmentWeb", "--demo", "--no-browser", "--port", "0"],
+        [sys.executable, "-m", "msam", "app", "--demo", "--no-browser", "--port", "0"],
         env=environment, stdout=subprocess.PIPE, text=True,
     )  # fmt: skip
     assert process.stdout is not None

@@ -37,13 +37,28 @@
     send(files);
   }
 
+  // A mask of any segment would be lost, not only that of the selected one, whose measurements are shown.
+  function replaceScan(open) {
+    if (get("scan") && (get("measures").length || get("segments").some((one) => one.points))) {
+      const text = "The segments of the scan that is open are lost unless you have exported them.";
+      ask("Open another scan?", text, "Open", open);
+    } else open();
+  }
+
+  // Trying again is for what was asked of the engine, not for files.
+  function say(words) {
+    set("can_retry", false);
+    set("error", words);
+  }
+
   function send(files) {
     if (!files.length) return;
-    if (request) set("error", "Another scan is on its way; wait until it is there, or cancel it.");
-    else if (get("scan") && get("measures").length) {
-      const text = "The segments of the scan that is open are lost unless you have exported them.";
-      ask("Open another scan?", text, "Open", () => upload(files));
-    } else upload(files);
+    if (request) say("Another scan is on its way; wait until it is there, or cancel it.");
+    else replaceScan(() => upload(files));
+  }
+
+  function sample() {
+    replaceScan(() => trigger("sample"));
   }
 
   function upload(files) {
@@ -61,7 +76,7 @@
       if (status === 200) return;
       let words = "The files did not arrive; is the program that serves this page still running?";
       try { words = JSON.parse(responseText).error; } catch { /* No answer at all. */ }
-      if (status !== 0 || !cancelled) set("error", words);
+      if (status !== 0 || !cancelled) say(words);
       cancelled = false;
     };
     progress(0);
@@ -172,6 +187,7 @@
     event.preventDefault();
     event.stopImmediatePropagation();
     if (event.type !== "keydown" || event.repeat || (closeMenus(null) && key === "escape")) return;
+    if (key === "escape" && get("error")) return trigger("dismiss_error");
     (ofTheBrowser[shortcut.action] ?? trigger.bind(null, shortcut.action))();
   }
   for (const type of ["keydown", "keypress", "keyup"]) window.addEventListener(type, onKey, true);
@@ -179,7 +195,11 @@
   // Menus close when something else is clicked; in a view, such a click means nothing else.
   function closeMenus(target) {
     const open = [...document.querySelectorAll("details.menu[open]")].filter((menu) => !menu.contains(target));
-    for (const menu of open) menu.open = false;
+    for (const menu of open) {
+      // What has the focus is about to vanish.
+      if (menu.contains(document.activeElement)) menu.querySelector("summary").focus();
+      menu.open = false;
+    }
     return open.length > 0;
   }
   let swallowed = false;
@@ -194,8 +214,18 @@
     if (event.target.closest(".menu .sheet button")) event.target.closest(".menu").open = false;
   });
 
+  // Views are told where the mouse is, but not that it has left them.
+  const viewOf = (element) => element?.closest?.(".view");
+  for (const [type, name] of [["mouseover", "enter"], ["mouseout", "leave"]]) {
+    document.addEventListener(type, (event) => {
+      const view = viewOf(event.target);
+      if (!view || view === viewOf(event.relatedTarget)) return;
+      trigger(name, [[...view.classList].find((one) => one.startsWith("view-")).slice("view-".length)]);
+    });
+  }
+
   // The key has been shown before; it need not stay in the address.
   if (window.location.hash.startsWith("#key=")) window.history.replaceState({}, "", "/");
 
-  window.msamPage = { ask, agree, rename, choose, chosen, cancelUpload, save };
+  window.msamPage = { ask, agree, rename, choose, chosen, cancelUpload, sample, save };
 })();
