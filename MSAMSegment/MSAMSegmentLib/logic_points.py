@@ -14,7 +14,7 @@ from msam.protocol.names import MOST_POINTS
 from MSAMSegmentLib.errors import SceneError
 from MSAMSegmentLib.history import StepKind
 from MSAMSegmentLib.logic_segments import SegmentCalls
-from MSAMSegmentLib.masking import isLocked
+from MSAMSegmentLib.masking import isHidden, isLocked
 from MSAMSegmentLib.points import Point
 from MSAMSegmentLib.scans import Scan
 from MSAMSegmentLib.segment_record import SegmentRecord
@@ -62,6 +62,8 @@ class PointCalls(SegmentCalls):
                 _("A segment can have {most} points at most. Remove or move one instead.").format(most=MOST_POINTS)
             )
         point = Point(record.nextIdentifier, place, positive)
+        if isHidden(work.node, segmentId):  # who clicks wants to see what comes of it
+            self.setSegmentVisible(segmentId, True)
         self._setPoints(work, segmentId, scan, (*record.points, point))
         return point.identifier
 

@@ -60,7 +60,11 @@ class SegmentCalls(LogicCore):
             SceneError: there is no such segment.
         """
         work, segmentId = self._needSegment(segmentId)
+        isShown3D = self.isShown3D
         work.node.GetSegmentation().RemoveSegment(segmentId)
+        if isShown3D and not work.segmentIds():
+            # That surfaces are shown is known from the surfaces there are, and the last one has just gone.
+            self._surfaces.show3D(work.node, True)
 
     def renameSegment(self, segmentId: str, name: str) -> None:
         """Gives a segment another name.

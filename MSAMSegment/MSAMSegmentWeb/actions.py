@@ -153,8 +153,6 @@ class Actions:
         """Removes a segment, points and all; after the last one there is an empty one, as for a scan just opened."""
         self._logic.removeSegment(identifier)
         if not self._logic.segmentIds():
-            # The setting holds for a segmentation with surfaces, and the last of them has just gone.
-            self._logic.show3D(self._logic.settings.show3D)
             self._work.add_segment()
 
     # Settings

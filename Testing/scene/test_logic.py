@@ -275,6 +275,26 @@ def test_listeners_hear_what_changes_and_one_that_fails_stops_nothing(
     assert heard == []
 
 
+def test_a_click_in_a_hidden_segment_shows_it(logic: MSAMSegmentLogic) -> None:
+    click(logic, 30, 25, 20)
+    segment = logic.selectedSegment
+    logic.setSegmentVisible(segment, False)
+    logic.clearPoints()
+    assert not logic.segmentation.GetDisplayNode().GetSegmentVisibility(segment)
+    click(logic, 31, 25, 20)
+    assert logic.segmentation.GetDisplayNode().GetSegmentVisibility(segment)
+
+
+def test_after_the_last_segment_the_next_one_is_shown_in_3d_as_before(logic: MSAMSegmentLogic) -> None:
+    for isShown in (True, False):
+        logic.show3D(isShown)
+        click(logic, 30, 25, 20)
+        assert logic.isShown3D is isShown
+        for segment in logic.segmentIds():
+            logic.removeSegment(segment)
+        assert logic.isShown3D is isShown
+
+
 def test_segments_can_be_named_coloured_hidden_and_removed(logic: MSAMSegmentLogic) -> None:
     first, second = logic.createSegment(), logic.createSegment("Node")
     segmentation = logic.segmentation.GetSegmentation()
