@@ -38,10 +38,11 @@ class Iterations(nn.Module):
             chance: the step's random numbers.
 
         Returns:
-            The mean loss over all iterations, and the mean Dice of each of them, without gradients.
+            The mean loss over the iterations that are learned from, and the mean Dice of each, without gradients.
         """
         recipe, size = self.recipe, self.network.config.mask_size
         steps = chance.between(*recipe.decode_steps)
+        unlearned = chance.between(*recipe.head_start) if chance.happens(recipe.late) else 0
         with self._autocast(image):
             encoded = self.network.encode(image)
         mask = torch.zeros(len(image), 1, size, size, size, device=image.device)
@@ -49,13 +50,15 @@ class Iterations(nn.Module):
             mask = rough_mask(truth, size, chance.generator)
         points, labels = clicks, torch.ones(clicks.shape[:2], device=clicks.device)
         total, scores = torch.zeros((), device=image.device), []
-        for step in range(steps):
-            with self._autocast(image):
+        for step in range(-unlearned, steps):
+            # A context for each: what autocast keeps of a weight without gradients must not serve one with them.
+            with self._autocast(image), torch.set_grad_enabled(step >= 0):
                 logits, quality = self.network.decode(encoded, points, labels, mask)
             logits, quality = logits.float(), quality.float()
             fine = F.interpolate(logits, size=truth.shape[2:], mode="trilinear", align_corners=False)
-            total = total + step_loss(fine, quality, truth, recipe.small_objects)
-            scores.append(dice_score(fine.detach(), truth).mean())
+            if step >= 0:
+                total = total + step_loss(fine, quality, truth, recipe.small_objects)
+                scores.append(dice_score(fine.detach(), truth).mean())
             mask = logits.detach()
             if step + 1 < steps:
                 new_points, new_labels = next_click(fine.detach(), truth, chance.for_each())

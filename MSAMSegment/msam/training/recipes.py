@@ -11,11 +11,11 @@ from msam.config import ModelConfig
 
 # Shares of the data sets that the bundled weights are trained on.
 BUNDLED_DATA = {
-    "sarcoma_ct": 0.20,
+    "sarcoma_ct": 0.23,
     "sarcoma_mr": 0.22,
-    "sarcoma_pet": 0.18,
-    "glioma_mr": 0.18,
-    "hippocampus_mr": 0.22,
+    "sarcoma_pet": 0.20,
+    "glioma_mr": 0.19,
+    "hippocampus_mr": 0.16,
 }
 
 
@@ -36,6 +36,8 @@ class Recipe:
         adapter: whether a network without the Mask-Enhanced Adapter is given one.
         part_rates: share of the rate that a part of the network learns with, by the part's name; others have all of it.
         decode_steps: fewest and most decoding steps for an image, each with a new click.
+        late: chance of learning from later clicks than the first ones.
+        head_start: fewest and most decoding steps that then come before, and are not learned from.
         no_click: chance of a decoding step that refines without a new click.
         rough_mask: chance of starting from a mask that is about right.
         lesions: chance of a procedural lesion in place of the labelled object.
@@ -57,6 +59,8 @@ class Recipe:
     adapter: bool = False
     part_rates: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
     decode_steps: tuple[int, int] = (11, 11)
+    late: float = 0.0
+    head_start: tuple[int, int] = (0, 0)
     no_click: float = 0.0
     rough_mask: float = 0.0
     lesions: float = 0.0
@@ -84,6 +88,8 @@ FROM_SCRATCH = Recipe(
     betas=(0.9, 0.98),
     warm_up=100,
     decode_steps=(1, 3),
+    late=0.35,
+    head_start=(1, 4),
     no_click=0.35,
     rough_mask=0.12,
     lesions=0.22,
