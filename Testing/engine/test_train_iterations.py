@@ -9,6 +9,7 @@ import torch
 from labelled_folders import TINY_COMPACT
 from torch import Tensor
 
+from msam.model.layers import Conv3d
 from msam.model.network import MSAM
 from msam.training import iterating
 from msam.training.chance import Chance
@@ -71,3 +72,11 @@ def test_what_half_precision_keeps_of_the_weights_does_not_hide_them_from_the_gr
         step = Iterations(network, recipe(1, head_start), torch.bfloat16)
         learned.append(gradients(network, step(image, truth, clicks, Chance(0, 0, 2, 0, 2))[0]).keys())
     assert learned[0] == learned[1] and len(learned[0]) > 50
+
+
+def test_what_is_not_learned_from_is_computed_in_mixed_precision_too() -> None:
+    convolution, image = Conv3d(4, 4, kernel_size=3, padding=1), torch.randn(1, 4, 6, 6, 6)
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        assert convolution(image).dtype == torch.bfloat16
+    with torch.no_grad():
+        assert convolution(image).dtype == torch.float32

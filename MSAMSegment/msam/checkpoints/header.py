@@ -21,7 +21,7 @@ FORMAT_VERSION = "1"
 CONFIG_KEY = "msam_config"
 
 _LONGEST_HEAD = 16 * 2**20  # 461 tensors need 60 kB
-_BYTES_OF = {"F16": 2, "BF16": 2, "F32": 4, "F64": 8}
+_BYTES_OF = {"F16": 2, "BF16": 2, "F32": 4, "F64": 8, "I8": 1}
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Header:
     Attributes:
         config: the sizes of its network.
         metadata: free texts, such as `attribution`, `licence` and `description`.
-        shapes: tensor name to shape.
+        shapes: tensor name to shape, of the scales of tensors in eight bits too (`msam.checkpoints.eight_bit`).
     """
 
     config: ModelConfig
@@ -94,8 +94,8 @@ def _checked_shape(name: str, entry: Any, data_size: int) -> tuple[int, ...]:
         raise CheckpointError(f"The checkpoint's head describes the tensor {name:.80} wrongly: get the file anew.")
     if kind not in _BYTES_OF:
         raise CheckpointError(
-            f"The checkpoint's tensor {name} is of type {kind:.10}; weights are floating-point numbers "
-            f"({', '.join(_BYTES_OF)}): get the file anew."
+            f"The checkpoint's tensor {name} is of type {kind:.10}; weights are stored as "
+            f"{', '.join(_BYTES_OF)}: get the file anew."
         )
     begin, end = offsets
     if end > data_size or end - begin != math.prod(shape) * _BYTES_OF[kind]:

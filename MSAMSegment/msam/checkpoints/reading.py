@@ -12,6 +12,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from msam.checkpoints.archive import load_archive
+from msam.checkpoints.eight_bit import unpack, without_scales
 from msam.checkpoints.header import read_header
 from msam.checkpoints.naming import is_msam_training, rename_published
 from msam.checkpoints.sizes import infer_config
@@ -79,10 +80,10 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
 
 def _read_ours(path: Path) -> Checkpoint:
     header = read_header(path)
-    check_shapes(header.shapes, header.config)
+    check_shapes(without_scales(header.shapes), header.config)
     try:
         with safe_open(path, framework="pt", device="cpu") as file:
-            state_dict = {name: _own(file.get_tensor(name)) for name in header.shapes}
+            state_dict = unpack({name: file.get_tensor(name) for name in header.shapes})
     except (SafetensorError, OSError) as error:
         raise CheckpointError(f"The checkpoint {path.name} is truncated or damaged: get the file anew.") from error
     check_finite(state_dict)

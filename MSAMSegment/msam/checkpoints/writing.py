@@ -12,6 +12,7 @@ from torch import Tensor
 
 from msam.checkpoints.atomic import replacing
 from msam.checkpoints.config_text import config_to_text
+from msam.checkpoints.eight_bit import pack
 from msam.checkpoints.header import CONFIG_KEY, FORMAT_KEY, FORMAT_VERSION
 from msam.checkpoints.reading import read_checkpoint
 from msam.checkpoints.validation import FLOAT_TYPES, is_finite, validate
@@ -36,7 +37,8 @@ def write_checkpoint(
         state_dict: our tensor names, on any device.
         config: the sizes of the network.
         metadata: free texts; `attribution`, `licence` and `description` are shown to users.
-        dtype: the floating-point type to store; None keeps each tensor's own.
+        dtype: the floating-point type to store, or int8 for eight bits where they suffice
+            (`msam.checkpoints.eight_bit`); None keeps each tensor's own.
 
     Raises:
         CheckpointError: the tensors are not exactly those of the network, do not fit `dtype`, or the file cannot be
@@ -45,8 +47,8 @@ def write_checkpoint(
     path = Path(path)
     if path.suffix != SUFFIX:
         raise CheckpointError(f"Checkpoints are written as safetensors: let the name {path.name} end in '{SUFFIX}'.")
-    if dtype is not None and dtype not in FLOAT_TYPES:
-        raise CheckpointError(f"Weights cannot be stored as {dtype}: choose a floating-point type.")
+    if dtype not in (None, torch.int8, *FLOAT_TYPES):
+        raise CheckpointError(f"Weights cannot be stored as {dtype}: choose a floating-point type or int8.")
     reserved = sorted({CONFIG_KEY, FORMAT_KEY} & set(metadata))
     if reserved:
         raise CheckpointError(f"The metadata keys {', '.join(reserved)} are written by the program: leave them out.")
@@ -55,7 +57,7 @@ def write_checkpoint(
     plain = {name: tensor.detach().to("cpu", copy=True).contiguous() for name, tensor in state_dict.items()}
     validate(plain, config)
     if dtype is not None:
-        plain = {name: tensor.to(dtype) for name, tensor in plain.items()}
+        plain = pack(plain) if dtype == torch.int8 else {name: tensor.to(dtype) for name, tensor in plain.items()}
         too_large = [name for name, tensor in plain.items() if not is_finite(tensor)]
         if too_large:
             raise CheckpointError(

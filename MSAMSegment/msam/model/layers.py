@@ -45,12 +45,14 @@ class Conv3d(nn.Conv3d):
     """A convolution that inference on a processor always leaves to oneDNN.
 
     PyTorch keeps small ones (a batch of one, and B x C x D x H of 20,480 or less) for a path of its own, which is
-    several times as slow; most grids of the compact network are that small.
+    several times as slow; most grids of the compact network are that small. In mixed precision it leaves the choice of
+    the type to autocast, which does not know this call.
     """
 
     def forward(self, x: Tensor) -> Tensor:
-        at_inference = x.device.type == "cpu" and x.dtype == torch.float32 and not torch.is_grad_enabled()
-        if not (at_inference and _HAS_ONEDNN) or isinstance(self.padding, str):
+        on_processor = _HAS_ONEDNN and x.device.type == "cpu" and x.dtype == torch.float32
+        at_inference = not (torch.is_grad_enabled() or torch.is_autocast_enabled("cpu"))
+        if not (on_processor and at_inference) or isinstance(self.padding, str):
             return super().forward(x)
         return torch.mkldnn_convolution(
             x, self.weight, self.bias, self.padding, self.stride, self.dilation, self.groups

@@ -23,7 +23,7 @@ MARGIN = 1.3  # a rotated region needs this much more than its side
 # and what above tells where one part of an organ ends and the next one begins.
 MIRRORED, PERMUTED = (0.5, 0.05, 0.05), 0.02
 # Chance of a first click on the deepest voxel, and of one near the middle; the others lie anywhere in the object.
-DEEPEST, NEAR_MIDDLE = 0.4, 0.35
+DEEPEST, NEAR_MIDDLE = 0.5, 0.3
 PET = "PT"
 LEAST_VOXELS = 12  # of the region: anything smaller cannot be told from noise
 

@@ -160,7 +160,7 @@ def main() -> None:
     best = fitted(head, looks.tokens, looks.achieved)
     weights = checkpoint.state_dict | {HEAD + name: tensor for name, tensor in best.state_dict().items()}
     texts = {key: value for key, value in checkpoint.metadata.items() if not key.startswith("msam_")}
-    write_checkpoint(arguments.out, weights, checkpoint.config, texts, torch.float16)
+    write_checkpoint(arguments.out, weights, checkpoint.config, texts, torch.int8)
 
 
 if __name__ == "__main__":
