@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import json
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -108,3 +110,14 @@ def sam_med3d_file(path: Path, weights: dict[str, Tensor]) -> Path:
 def same(found: dict[str, Tensor], expected: dict[str, Tensor]) -> bool:
     """Whether two state dicts hold the very same tensors."""
     return found.keys() == expected.keys() and all(torch.equal(found[name], expected[name]) for name in expected)
+
+
+def forge(path: Path, change: Any) -> Path:
+    """Let `change` edit the JSON head of a safetensors file."""
+    content = path.read_bytes()
+    length = int.from_bytes(content[:8], "little")
+    head = json.loads(content[8 : 8 + length])
+    change(head)
+    text = json.dumps(head).encode()
+    path.write_bytes(len(text).to_bytes(8, "little") + text + content[8 + length :])
+    return path

@@ -19,12 +19,11 @@ from checkpoint_files import (
     TINY_MSAM,
     TINY_SAM_MED3D,
     as_msam_training,
+    forge,
     random_weights,
     sam_med3d_file,
     training_file,
 )
-from safetensors import safe_open
-from safetensors.torch import save_file
 
 from msam.checkpoints.reading import read_checkpoint
 from msam.checkpoints.writing import write_checkpoint
@@ -265,17 +264,6 @@ def test_numbers_that_are_not_floating_point(
 # Forged safetensors
 
 
-def forge(path: Path, change: Any) -> Path:
-    """Let `change` edit the JSON head of a safetensors file."""
-    content = path.read_bytes()
-    length = int.from_bytes(content[:8], "little")
-    head = json.loads(content[8 : 8 + length])
-    change(head)
-    text = json.dumps(head).encode()
-    path.write_bytes(len(text).to_bytes(8, "little") + text + content[8 + length :])
-    return path
-
-
 def with_config(**changes: Any) -> Any:
     def change(head: dict[str, Any]) -> None:
         values = {**dataclasses.asdict(TINY_MSAM), **changes}
@@ -337,58 +325,6 @@ def test_whole_numbers_as_weights(ours: Path) -> None:
         head["adapter.mlp.lin1.bias"]["dtype"] = "I32"
 
     refused(forge(ours, change), r"adapter\.mlp\.lin1\.bias is of type I32")
-
-
-@pytest.fixture
-def in_eight_bits(tmp_path: Path) -> Path:
-    path = tmp_path / "small.safetensors"
-    write_checkpoint(path, random_weights(TINY_MSAM), TINY_MSAM, {}, torch.int8)
-    return path
-
-
-def a_scale(head: dict[str, Any]) -> str:
-    return next(name for name in head if name.endswith(".int8_scale"))
-
-
-def test_eight_bits_without_their_scale(in_eight_bits: Path) -> None:
-    def change(head: dict[str, Any]) -> None:
-        name = a_scale(head)
-        head[name.replace("int8", "other")] = head.pop(name)
-
-    refused(forge(in_eight_bits, change), "that the network does not: .*other_scale")
-
-
-def test_a_scale_of_another_tensor(in_eight_bits: Path) -> None:
-    def change(head: dict[str, Any]) -> None:
-        head["adapter.mlp.lin1.bias.int8_scale"] = head.pop(a_scale(head))
-
-    refused(forge(in_eight_bits, change), r"scales do not fit its tensors \(.*adapter\.mlp\.lin1\.bias")
-
-
-def test_a_scale_of_another_length(in_eight_bits: Path) -> None:
-    def change(head: dict[str, Any]) -> None:
-        entry = head[a_scale(head)]
-        entry["shape"] = [1, *entry["shape"]]
-
-    refused(forge(in_eight_bits, change), "scales do not fit its tensors")
-
-
-def test_a_scale_of_no_tensor(in_eight_bits: Path) -> None:
-    content = read_parts(in_eight_bits)
-    save_file({**content[0], "nothing.int8_scale": torch.ones(3)}, in_eight_bits, content[1])
-    refused(in_eight_bits, "scales do not fit its tensors: get")
-
-
-def test_a_scale_that_is_not_finite(in_eight_bits: Path) -> None:
-    tensors, texts = read_parts(in_eight_bits)
-    tensors[a_scale(tensors)][0] = float("nan")
-    save_file(tensors, in_eight_bits, texts)
-    refused(in_eight_bits, "not finite")
-
-
-def read_parts(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
-    with safe_open(path, framework="pt") as file:
-        return {name: file.get_tensor(name) for name in file.keys()}, file.metadata()  # noqa: SIM118 - no mapping
 
 
 def test_safetensors_of_another_program(ours: Path) -> None:
