@@ -188,6 +188,14 @@ class Actions:
         self._state.only = "" if self._state.only == tag else tag
         self._views.draw_only(self._state.only)
 
+    def next_slice(self) -> None:
+        """One slice on, in the plane that the mouse is in."""
+        self._views.step(1)
+
+    def previous_slice(self) -> None:
+        """One slice back."""
+        self._views.step(-1)
+
     def fit(self) -> None:
         """All of the scan in every view."""
         self._views.fit()

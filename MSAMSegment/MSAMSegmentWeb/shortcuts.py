@@ -15,12 +15,14 @@ class Shortcut:
         action: the name of the page's action, or of one that the browser does by itself (`ofTheBrowser` in page.js).
         shown: as people read it.
         help: what it does.
+        repeats: whether it goes on while the key is held.
     """
 
     keys: tuple[str, ...]
     action: str
     shown: str
     help: str
+    repeats: bool = False
 
 
 SHORTCUTS = (
@@ -30,6 +32,8 @@ SHORTCUTS = (
     Shortcut(("r",), "refine", "R", "Refine without a new click"),
     Shortcut(("ctrl+z",), "undo", "Ctrl+Z", "Undo"),
     Shortcut(("ctrl+shift+z", "ctrl+y"), "redo", "Ctrl+Shift+Z", "Redo"),
+    Shortcut(("arrowup", "arrowright"), "next_slice", "↑ →", "Next slice of the plane under the mouse", repeats=True),
+    Shortcut(("arrowdown", "arrowleft"), "previous_slice", "↓ ←", "Previous slice", repeats=True),
     Shortcut(("n",), "add_segment", "N", "New segment"),
     Shortcut(("v",), "toggle_visible", "V", "Show or hide the segment"),
     Shortcut(("l",), "next_layout", "L", "Next layout"),
@@ -38,9 +42,10 @@ SHORTCUTS = (
     Shortcut(("?",), "help", "?", "Show or hide this list"),
 )
 
-# What the mouse does in the views; Slicer's own.
+# What the mouse does in the views; Slicer's own, but for window and level.
 MOUSE = (
     ("Wheel", "Next or previous slice"),
+    ("Ctrl + left drag", "Window (sideways) and level (up and down)"),
     ("Right drag", "Zoom"),
     ("Middle drag", "Move the picture"),
     ("Shift + move", "The other planes follow the mouse"),

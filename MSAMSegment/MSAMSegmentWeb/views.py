@@ -57,6 +57,7 @@ class Views:
         self._manager = libraries.view_manager
         self._fittings: dict[str, Fitting] = {}
         self._left: set[str] = set()
+        self._entered = PLANES[0].tag
         options = {"target_fps": FPS, "blur_fps": OTHER_FPS, "interactive_quality": 70}
         self._manager.register_factory(RemoteSliceViewFactory(server, populate_view_ui_f=_plane_overlay, **options))
         self._manager.register_factory(RemoteThreeDViewFactory(server, populate_view_ui_f=_volume_overlay, **options))
@@ -116,11 +117,19 @@ class Views:
     def enter(self, tag: str) -> None:
         """The mouse is in a view."""
         self._left.discard(tag)
+        if tag != THREE_D:
+            self._entered = tag
 
     def leave(self, tag: str) -> None:
         """Tells a view that the mouse has left it: the point that a click would place must not stay behind."""
         self._left.add(tag)
         self._manager.get_view(tag).interactor().InvokeEvent("LeaveEvent")
+
+    def step(self, slices: int) -> None:
+        """Goes so many slices on, or back, in the plane that the mouse is in or was in last."""
+        view = self.plane(self._entered)
+        first, last = view.get_slice_range()
+        view.set_slice_value(min(max(view.get_slice_value() + slices * view.get_slice_step(), first), last))
 
     def show_planes_in_3d(self, shown: bool) -> None:
         """Whether the slices stand in the 3D view too."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,16 @@ def test_every_key_does_what_the_list_says(chromium: str, scan_file: Path) -> No
         segment = logic.selectedSegment
         await press("v", lambda: not display.GetSegmentVisibility(segment))
         await press("n", lambda: len(logic.segmentIds()) == 2)
+        await desk.point_at("Green", desk.world(MIDDLE))
+        offsets = {tag: views.plane(tag).get_slice_value() for tag in ("Red", "Green", "Yellow")}
+
+        def has_moved(slices: int) -> bool:
+            """Whether the plane under the mouse, and it alone, is so many slices further."""
+            expected = offsets | {"Green": offsets["Green"] + slices * views.plane("Green").get_slice_step()}
+            return all(abs(views.plane(tag).get_slice_value() - offset) < 0.01 for tag, offset in expected.items())
+
+        for key, slices in (("ArrowUp", 1), ("ArrowRight", 2), ("ArrowDown", 1), ("ArrowLeft", 0)):
+            await press(key, functools.partial(has_moved, slices))
         await press("l", lambda: desk.state("layout") == "axial")
         await press("w", lambda: desk.state("preset") != "auto")
         node = views.plane("Red").get_view_node()

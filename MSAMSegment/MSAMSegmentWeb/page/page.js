@@ -179,14 +179,15 @@
     if (!window.trame?.state || event.altKey) return;
     const key = event.key.toLowerCase();
     if (dialog()) return onKeyInDialog(event, key);
-    if (typing(event.target)) return;
+    // Sliders have a meaning of their own for arrows.
+    if (typing(event.target) || (key.startsWith("arrow") && event.target.matches?.("input"))) return;
     const name = `${event.ctrlKey || event.metaKey ? "ctrl+" : ""}${event.shiftKey && key !== "?" ? "shift+" : ""}${key}`;
     const shortcut = get("shortcuts")?.find((one) => one.keys.includes(name));
     if (!shortcut) return;
     // The views have keys of their own for some of these.
     event.preventDefault();
     event.stopImmediatePropagation();
-    if (event.type !== "keydown" || event.repeat || (closeMenus(null) && key === "escape")) return;
+    if (event.type !== "keydown" || (event.repeat && !shortcut.repeats) || (closeMenus(null) && key === "escape")) return;
     if (key === "escape" && get("error")) return trigger("dismiss_error");
     (ofTheBrowser[shortcut.action] ?? trigger.bind(null, shortcut.action))();
   }
@@ -202,14 +203,41 @@
     }
     return open.length > 0;
   }
+  const onPicture = (element) => element.matches?.(".stage *:not(button, button *, input)");
   let swallowed = false;
   for (const type of ["pointerdown", "mousedown", "pointerup", "mouseup"]) {
     window.addEventListener(type, (event) => {
       if (type === "pointerdown")
-        swallowed = closeMenus(event.target) && event.target.matches(".stage *:not(button, button *, input)");
+        swallowed = closeMenus(event.target) && onPicture(event.target);
       if (swallowed) event.stopImmediatePropagation();
     }, true);
   }
+
+  // With Ctrl held, a drag over a plane sets window (sideways) and level (up and down).
+  let dragged = null;
+  const planeOf = (element) => (onPicture(element) ? element.closest(".view:not(.view-ThreeD)") : null);
+  for (const type of ["pointerdown", "mousedown", "pointermove", "mousemove", "pointerup", "mouseup"]) {
+    window.addEventListener(type, (event) => {
+      const begins = type === "pointerdown" && event.button === 0 && (event.ctrlKey || event.metaKey);
+      if (begins && planeOf(event.target) && get("scan")) dragged = dragFrom(event);
+      if (!dragged) return;
+      event.stopImmediatePropagation();
+      if (type === "pointermove") adjustWindow(event);
+      if (type === "mouseup" || (type === "pointermove" && !event.buttons)) dragged = null;
+    }, true);
+  }
+
+  function dragFrom({ clientX: x, clientY: y, target }) {
+    return { x, y, height: planeOf(target).clientHeight, width: get("window_width"), level: get("window_level") };
+  }
+
+  // In shares of the window that it began with: what suits a CT suits a scan whose numbers mean nothing.
+  function adjustWindow(event) {
+    const share = (pixels) => (2 * pixels) / dragged.height;
+    const width = dragged.width * Math.exp(share(event.clientX - dragged.x));
+    trigger("adjust_window", [width, dragged.level + dragged.width * share(dragged.y - event.clientY)]);
+  }
+
   document.addEventListener("click", (event) => {
     if (event.target.closest(".menu .sheet button")) event.target.closest(".menu").open = false;
   });
