@@ -5,15 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 PALETTE = ("#ffb02e", "#35c8f5", "#ff77c8", "#a98bff", "#f4e04d", "#2fd0b5", "#ff8a5c", "#7aa2ff")
+# With more segments than that, the same ones again in darker shades.
+SHADES = (1.0, 0.72, 0.5)
 
 # Mostly outline, so that the scan is seen under the mask.
 FILL, OUTLINE, OUTLINE_WIDTH = 0.28, 1.0, 2
 
 
 def next_colour(taken: list[str]) -> tuple[float, float, float]:
-    """The first colour that no segment has; from the beginning again once all are taken."""
-    free = [colour for colour in PALETTE if colour not in taken] or [PALETTE[len(taken) % len(PALETTE)]]
-    return to_rgb(free[0])
+    """The first of the colours that fewest segments have."""
+    shades = [to_hex([shade * part for part in to_rgb(colour)]) for shade in SHADES for colour in PALETTE]
+    return to_rgb(min(shades, key=taken.count))
 
 
 def to_rgb(colour: str) -> tuple[float, float, float]:

@@ -12,6 +12,7 @@ from dicom_series import INTERCEPT, PATIENT, write_series
 from geometries import rotation
 
 from msam.errors import VolumeError
+from msam.io.dicom import KIND_OF_CONTENT
 from msam.volume import Volume
 
 AXES, SPACING, ORIGIN = rotation(0.1, -0.2, 0.15), (0.7, 0.9, 2.5), (-20.0, 30.0, -100.0)
@@ -65,14 +66,22 @@ def test_files_without_their_usual_ending_are_recognised(tmp_path: Path) -> None
     assert np.array_equal(Volume.read(tmp_path / "IM00003").voxels, some_slices())
 
 
+def a_report(a_slice: bytes) -> bytes:
+    """The beginning of a file, in DICOM as well, that holds no image."""
+    start = a_slice.index(KIND_OF_CONTENT) + len(KIND_OF_CONTENT) + 2
+    end = start + int.from_bytes(a_slice[start - 2 : start], "little")
+    return a_slice[:start] + b"1.2.840.10008.5.1.4.1.1.88.1".ljust(end - start, b"\0")[: end - start] + a_slice[end:500]
+
+
 def test_other_files_in_the_folder_do_not_disturb(tmp_path: Path) -> None:
     a_series(tmp_path)
     (tmp_path / "notes.txt").write_text("notes")
-    (tmp_path / "broken.dcm").write_bytes(b"\0" * 128 + b"DICM" + b"junk" * 20)
     (tmp_path / "folder").mkdir()
     assert np.array_equal(Volume.read(tmp_path).voxels, some_slices())
+    (tmp_path / "report.dcm").write_bytes(a_report((tmp_path / "000.dcm").read_bytes()))
+    assert np.array_equal(Volume.read(tmp_path).voxels, some_slices())
     with pytest.raises(VolumeError, match="without an image"):
-        Volume.read(tmp_path / "broken.dcm")
+        Volume.read(tmp_path / "report.dcm")
 
 
 def test_several_series_are_listed_and_one_can_be_chosen(tmp_path: Path) -> None:
@@ -163,6 +172,15 @@ def test_a_damaged_slice_is_refused_without_a_word_about_the_patient(tmp_path: P
     with pytest.raises(VolumeError) as caught:
         Volume.read(tmp_path)
     assert PATIENT not in str(caught.value)
+
+
+@pytest.mark.parametrize("length", [0, 60, 400])
+@pytest.mark.parametrize("which", [0, -1])
+def test_a_slice_cut_off_within_its_header_is_not_left_out_in_silence(tmp_path: Path, which: int, length: int) -> None:
+    file = a_series(tmp_path)[which]
+    file.write_bytes(file.read_bytes()[:length])
+    with pytest.raises(VolumeError, match=f"damaged or incomplete, 1 in all, such as '{file.name}'"):
+        Volume.read(tmp_path)
 
 
 def test_a_mask_of_a_series_has_its_geometry(tmp_path: Path) -> None:

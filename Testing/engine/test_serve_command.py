@@ -155,3 +155,11 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+@pytest.mark.parametrize("option", ["--volume-memory", "--idle-minutes"])
+@pytest.mark.parametrize("value", ["inf", "nan"])
+def test_a_limit_that_is_no_finite_number_is_refused_in_words(option, value):
+    result = CliRunner().invoke(app, ["serve", option, value])
+    assert result.exit_code == 2
+    assert "Invalid value" in result.output

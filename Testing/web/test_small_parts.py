@@ -74,10 +74,12 @@ def test_the_scale_bar_is_round_and_fits(width: float) -> None:
 
 def test_segments_get_different_colours_as_long_as_there_are_any() -> None:
     taken: list[str] = []
-    for _ in colours.PALETTE:
+    for _ in range(3 * len(colours.PALETTE)):
         taken.append(colours.to_hex(colours.next_colour(taken)))
-    assert sorted(taken) == sorted(colours.PALETTE)
-    assert colours.to_hex(colours.next_colour(taken)) in colours.PALETTE
+    assert taken[: len(colours.PALETTE)] == list(colours.PALETTE)
+    assert len(set(taken)) == len(taken)
+    assert colours.to_hex(colours.next_colour(taken)) == taken[0]
+    assert colours.to_hex(colours.next_colour([*taken[:5], *taken[6:]])) == taken[5]
 
 
 @pytest.mark.parametrize("dtype", [np.float16, np.bool_, np.int64, np.dtype(">i2"), np.uint32])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 from enum import StrEnum
@@ -49,6 +50,17 @@ RefineOption = Annotated[
 ]
 OverwriteOption = Annotated[bool, typer.Option("--overwrite", help="Replace files that are there already.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else, for scripts.")]
+
+
+def a_number(value: float | None) -> float | None:
+    """What an option was given, if that is a number that one can reckon with.
+
+    Raises:
+        typer.BadParameter: infinity, or no number at all.
+    """
+    if value is not None and not math.isfinite(value):
+        raise typer.BadParameter(f"{value} is no finite number.")
+    return value
 
 
 def clicks_from(texts: list[str], positive: bool, frame: Frame, option: str) -> list[Click]:

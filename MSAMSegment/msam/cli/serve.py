@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from msam.cli.arguments import ModelOption
+from msam.cli.arguments import ModelOption, a_number
 from msam.cli.errors import reports_errors
 from msam.errors import MsamError
 from msam.exit_codes import EXIT_CODES
@@ -42,8 +42,12 @@ def serve_command(
             "--without-encryption", help="Listen beyond this computer without TLS: scans travel in the clear."
         ),
     ] = False,
-    volume_memory: Annotated[float, typer.Option("--volume-memory", min=0.1, help="For scans, in GiB.")] = 8.0,
-    idle_minutes: Annotated[float, typer.Option("--idle-minutes", min=1, help="After which a scan is dropped.")] = 60.0,
+    volume_memory: Annotated[
+        float, typer.Option("--volume-memory", min=0.1, callback=a_number, help="For scans, in GiB.")
+    ] = 8.0,
+    idle_minutes: Annotated[
+        float, typer.Option("--idle-minutes", min=1, callback=a_number, help="After which a scan is dropped.")
+    ] = 60.0,
 ) -> None:
     """Serves other programs: msam-segment segment --engine, 3D Slicer, a web page. Ends with Ctrl+C."""
     try:

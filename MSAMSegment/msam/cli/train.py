@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from msam.cli.arguments import DeviceOption, make_folder
+from msam.cli.arguments import DeviceOption, a_number, make_folder
 from msam.cli.errors import reports_errors
 from msam.errors import MsamError
 from msam.exit_codes import EXIT_CODES, ExitCode
@@ -49,11 +49,17 @@ def train_command(
     channel: Annotated[int, typer.Option("--channel", min=0, help="Of scans with several channels, from 0.")] = 0,
     steps: Annotated[int | None, typer.Option("--steps", min=1, help="Length of the whole training.")] = None,
     batch: Annotated[int | None, typer.Option("--batch", min=1, help="Examples a step, over all GPUs.")] = None,
-    rate: Annotated[float | None, typer.Option("--rate", min=0.0, help="The highest learning rate.")] = None,
+    rate: Annotated[
+        float | None, typer.Option("--rate", min=0.0, callback=a_number, help="The highest learning rate.")
+    ] = None,
     lesions: Annotated[
         float | None,
         typer.Option(
-            "--lesions", min=0.0, max=1.0, help="Share of examples with a painted lesion; compact networks only."
+            "--lesions",
+            min=0.0,
+            max=1.0,
+            callback=a_number,
+            help="Share of examples with a painted lesion; compact networks only.",
         ),
     ] = None,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Of all random numbers.")] = 0,

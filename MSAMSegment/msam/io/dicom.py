@@ -21,6 +21,10 @@ from msam.volume import Volume
 FORMAT = "GDCMImageIO"
 ENDINGS = (".dcm", ".ima", ".dicom")
 MAGIC, MAGIC_OFFSET = b"DICM", 128
+# At the beginning of a file, uncompressed and little-endian always: what kind of thing it holds.
+KIND_OF_CONTENT, BEGINNING = b"\x02\x00\x02\x00UI", 1024
+# CT, MR, PET, and what converters write (secondary capture), with all that is below them.
+SLICES = tuple(f"1.2.840.10008.5.1.4.1.1.{number}" for number in (2, 4, 128, 7))
 
 MODALITY = "0008|0060"
 SERIES_UID = "0020|000e"
@@ -76,12 +80,32 @@ def read_series(path: Path, series: str | None) -> Volume:
             raise VolumeError(f"'{path.name}' is a DICOM file without an image; choose a file of the scan itself.")
         series = series or itself.series
     found: defaultdict[str, list[Slice]] = defaultdict(list)
-    for file in sorted(folder.iterdir()):
-        header = _slice(file) if file.is_file() else None
+    damaged = []
+    for file in sorted(each for each in folder.iterdir() if each.is_file()):
+        header = _slice(file)
         if header is not None:
             found[header.series].append(header)
+        elif _should_be_slice(file):
+            damaged.append(file.name)
+    if damaged:
+        raise VolumeError(
+            f"The folder '{folder.name}' has DICOM files that are damaged or incomplete, {len(damaged)} in all, such "
+            f"as '{damaged[0]}', so slices would be missing. Copy or export the series again; files that are no part "
+            "of it belong elsewhere."
+        )
     slices = _chosen(found, series, folder)
     return _read_volume_file(slices[0], path) if slices[0].size[2] > 1 else _read_stack(slices, path)
+
+
+def _should_be_slice(path: Path) -> bool:
+    """Whether a file that cannot be read is a damaged slice, and not a report, a contour or anything else in DICOM."""
+    if not looks_like_dicom(path):
+        return False
+    with path.open("rb") as file:
+        beginning = file.read(BEGINNING)
+    _, found, rest = beginning.partition(KIND_OF_CONTENT)
+    kind = rest[2 : 2 + int.from_bytes(rest[:2], "little")].rstrip(b"\0 ").decode("ascii", "replace")
+    return not found or any(kind == each or kind.startswith(f"{each}.") for each in SLICES)
 
 
 def _slice(path: Path) -> Slice | None:
