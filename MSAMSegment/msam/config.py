@@ -54,6 +54,8 @@ class ModelConfig:
     upscale_channels: tuple[int, int] = (96, 48)
     # Residual blocks at the two resolutions of the upscaling, where there is a stem.
     detail_depths: tuple[int, int] = (0, 1)
+    # Whether the logits come out twice as fine as the upscaling; needs a stem (`msam.model.fine_logits`).
+    fine_logits: bool = False
     mask_tokens: int = 4
     quality_hidden_dim: int = 256
     # Whether the quality is judged from the mask as well (`msam.model.mask_summary`), or from its token alone.
@@ -84,6 +86,7 @@ class ModelConfig:
                 len(self.stem_depths) in (0, len(self.stem_channels)),
                 "stem_depths must have as many entries as stem_channels",
             ),
+            (bool(self.stem_channels) or not self.fine_logits, "fine_logits need the features of a stem"),
             (self.window_size in (0, *range(self.token_grid, 256)), "a window is smaller than the token grid"),
             (self.relative_position or not self.window_size, "windows need the relative position terms"),
             (
@@ -101,9 +104,14 @@ class ModelConfig:
         return self.roi_size // self.patch_size
 
     @property
+    def map_size(self) -> int:
+        """Cells along each axis of what the mask branch sees and of the decoder's upscaling."""
+        return 4 * self.token_grid
+
+    @property
     def mask_size(self) -> int:
         """Logits along each axis of a region: the `m` of logits `(B, 1, m, m, m)`."""
-        return 4 * self.token_grid
+        return 2 * self.map_size if self.fine_logits else self.map_size
 
     def to_dict(self) -> dict[str, Any]:
         """The configuration as plain JSON values."""
@@ -148,6 +156,7 @@ COMPACT = ModelConfig(
     decoder_mlp_dim=384,
     upscale_channels=(64, 32),
     detail_depths=(3, 1),
+    fine_logits=True,
     mask_tokens=1,
     quality_hidden_dim=128,
     quality_sees_mask=True,

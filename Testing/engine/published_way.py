@@ -136,10 +136,14 @@ class PublishedWay(nn.Module):
         hypernetworks = decoder.output_hypernetworks_mlps
         weights = torch.stack([mlp(queries[:, 1 + n]) for n, mlp in enumerate(hypernetworks)], dim=1)
         masks = (weights @ upscaled.flatten(2)).view(len(points), -1, *upscaled.shape[2:])
-        judged = queries[:, 0]
+        judged, mask = queries[:, 0], masks[:, :1]
+        seen = mask
+        if decoder.fine_logits is not None:  # no paper's: `test_fine_logits` checks the module itself
+            mask = decoder.fine_logits(mask, upscaled)
+            seen = F.avg_pool3d(mask, 2)
         if decoder.quality_sees_mask:  # no paper's: `test_mask_summary` checks the summary itself
-            judged = torch.cat((judged, summarise(masks[:, :1], upscaled)), dim=1)
-        return masks[:, :1], decoder.iou_prediction_head(judged)[:, :1]
+            judged = torch.cat((judged, summarise(seen, upscaled)), dim=1)
+        return mask, decoder.iou_prediction_head(judged)[:, :1]
 
     def _position(self, positions: Tensor) -> Tensor:
         angles = (

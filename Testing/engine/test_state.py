@@ -17,7 +17,7 @@ from session_stand_ins import noise, small_config
 from msam.errors import StateError
 from msam.region import Region
 from msam.session.prompts import Point, digest
-from msam.session.state import MAGIC, PREFIX, VERSION, State, rounded
+from msam.session.state import DIGITS_OF_FINE_LOGITS, MAGIC, PREFIX, VERSION, State, rounded
 
 POINTS = (Point(1, (8, 9, 10)), Point(2, (3.25, 4, 5), False))
 
@@ -184,3 +184,23 @@ def test_a_state_of_another_model_or_volume_is_refused() -> None:
             a_state(region=region).check(volume, small_config())
         with pytest.raises(StateError, match="another volume"):
             a_state(lattice=region).check(volume, small_config())
+
+
+@given(
+    values=hnp.arrays(np.float32, 20, elements=st.floats(-(2.0**15), 2.0**15, width=32)),
+    digits=st.none() | st.integers(2, 8),
+)
+def test_rounded_logits_keep_their_signs_and_leading_digits(values: np.ndarray, digits: int | None) -> None:
+    kept = rounded(values, digits)
+    assert kept.dtype == np.float16
+    ordinary = np.abs(values) > np.finfo(np.float16).tiny
+    assert np.array_equal(np.sign(kept[ordinary]), np.sign(values[ordinary]))
+    off = np.abs(kept.astype(np.float64) - values)[ordinary]
+    assert (off <= np.abs(values[ordinary]) * (2.0 ** -(digits or 11) + 2.0**-11)).all()
+    assert np.array_equal(rounded(kept, digits), kept)
+
+
+def test_a_state_of_fine_logits_takes_fewer_bytes() -> None:
+    logits = np.random.default_rng(0).normal(0, 8, (32, 32, 32)).astype(np.float32)
+    full, short = (len(a_state(logits=rounded(logits, digits)).to_bytes()) for digits in (None, DIGITS_OF_FINE_LOGITS))
+    assert short < 0.7 * full

@@ -8,6 +8,7 @@ from torch.nn import functional as F
 
 from msam.config import ModelConfig
 from msam.model.detail import Detail
+from msam.model.fine_logits import FineLogits
 from msam.model.layers import LayerNorm3d
 from msam.model.mask_summary import summarise, summary_width
 from msam.model.two_way_transformer import TwoWayTransformer
@@ -50,6 +51,7 @@ class MaskDecoder(nn.Module):
         seen = width + (summary_width(fine) if config.quality_sees_mask else 0)
         self.iou_prediction_head = MLP(seen, config.quality_hidden_dim, config.mask_tokens)
         self.detail = Detail(config) if config.stem_channels else None
+        self.fine_logits = FineLogits(fine) if config.fine_logits else None
 
     def forward(
         self, embedding: Tensor, position: Tensor, clicks: Tensor, features: list[Tensor], maps: Tensor
@@ -61,7 +63,7 @@ class MaskDecoder(nn.Module):
             position: encoding of the image tokens, `(1, C, s, s, s)`.
             clicks: click tokens, `(B, N, C)`.
             features: the stem's features, fine to coarse; used where there is a stem.
-            maps: what the mask branch saw, `(B, map_channels, m, m, m)`; used where there is a stem.
+            maps: what the mask branch saw, `(B, map_channels, c, c, c)`; used where there is a stem.
 
         Returns:
             Logits `(B, 1, m, m, m)` and quality `(B, 1)`, the predicted intersection over union.
@@ -78,10 +80,13 @@ class MaskDecoder(nn.Module):
         mask_token = tokens[:, 1 + MASK_TOKEN_IN_USE]
         weights = self.output_hypernetworks_mlps[MASK_TOKEN_IN_USE](mask_token)
         logits = torch.einsum("bc,bcxyz->bxyz", weights, upscaled).unsqueeze(1)
+        if self.fine_logits is not None:
+            logits = self.fine_logits(logits, upscaled)
         seen = tokens[:, 0]
         if self.quality_sees_mask:
             # Detached: a good mask is what makes its quality high, and not the other way round.
-            seen = torch.cat((seen, summarise(logits, upscaled).detach().to(seen.dtype)), dim=1)
+            summary = summarise(F.adaptive_avg_pool3d(logits, upscaled.shape[2:]), upscaled)
+            seen = torch.cat((seen, summary.detach().to(seen.dtype)), dim=1)
         quality = self.iou_prediction_head(seen)
         return logits, quality[:, MASK_TOKEN_IN_USE : MASK_TOKEN_IN_USE + 1]
 

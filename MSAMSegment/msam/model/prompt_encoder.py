@@ -6,6 +6,7 @@ import math
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from msam.config import ModelConfig
 from msam.model.layers import Conv3d, LayerNorm3d
@@ -49,7 +50,7 @@ class PromptEncoder(nn.Module):
         super().__init__()
         width, hidden = config.out_channels, config.mask_channels
         self.roi_size = config.roi_size
-        self.mask_size = config.mask_size
+        self.map_size = config.map_size
         self.dense_clicks = config.dense_clicks
         self.pe_layer = RandomPositionEncoding(width)
         self.point_embeddings = nn.ModuleList(nn.Embedding(1, width) for _ in (NEGATIVE, POSITIVE))
@@ -95,17 +96,19 @@ class PromptEncoder(nn.Module):
         Args:
             points: `(B, N, 3)` in ROI voxels.
             labels: `(B, N)`.
-            mask_logits: `(B, 1, m, m, m)`.
+            mask_logits: `(B, 1, m, m, m)`; finer ones than the maps are averaged.
 
         Returns:
-            `(B, map_channels, m, m, m)`.
+            `(B, map_channels, c, c, c)`, where `c` is `ModelConfig.map_size`.
         """
+        if mask_logits.shape[-1] != self.map_size:
+            mask_logits = F.adaptive_avg_pool3d(mask_logits, self.map_size)
         if not self.dense_clicks:
             return mask_logits
         # Logits far beyond certainty say nothing more; bounded, they stay on the scale of the click maps.
         bounded = torch.tanh(mask_logits / 4)
-        centres = torch.arange(self.mask_size, device=points.device, dtype=points.dtype)
-        scaled = (points + 0.5) * (self.mask_size / self.roi_size) - 0.5
+        centres = torch.arange(self.map_size, device=points.device, dtype=points.dtype)
+        scaled = (points + 0.5) * (self.map_size / self.roi_size) - 0.5
         # A Gaussian of 1.5 logit voxels: wide enough to be seen by 2x2x2 kernels, and separable over the axes.
         profile = torch.exp(-((centres - scaled.unsqueeze(-1)) ** 2) / (2 * 1.5**2))  # (B, N, 3, m)
         channels = [bounded]

@@ -17,7 +17,7 @@ from msam.session.answer import Answer, Float32
 from msam.session.cache import EmbeddingCache
 from msam.session.prompts import Point
 from msam.session.run import Run
-from msam.session.state import rounded
+from msam.session.state import DIGITS_OF_FINE_LOGITS, rounded
 from msam.session.zoom import ladder
 from msam.volume import Volume
 
@@ -81,7 +81,8 @@ class Looker:
                 "damaged. Install the model again."
             )
         self.run.poll()
-        return Answer(region, rounded(values).astype(np.float32), predicted)
+        digits = DIGITS_OF_FINE_LOGITS if self.config.fine_logits else None
+        return Answer(region, rounded(values, digits).astype(np.float32), predicted)
 
     def _encoded(self, region: Region) -> Any:
         key = (self._cache.name(self.network), self._cache.name(self.volume), region, self.reference)

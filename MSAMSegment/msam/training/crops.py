@@ -21,7 +21,7 @@ from msam.volume import Volume
 MARGIN = 1.3  # a rotated region needs this much more than its side
 # Chance of a mirror image along R, A and S, and of axes in another order. Left and right are alike; what lies in front
 # and what above tells where one part of an organ ends and the next one begins.
-MIRRORED, PERMUTED = (0.5, 0.05, 0.05), 0.02
+MIRRORED, PERMUTED = (0.5, 0.03, 0.03), 0.01
 # Chance of a first click on the deepest voxel, and of one near the middle; the others lie anywhere in the object.
 DEEPEST, NEAR_MIDDLE = 0.5, 0.3
 PET = "PT"
@@ -125,7 +125,7 @@ class ExampleMaker:
 
     def _crop_field_of_view(self, raw: Tensor, inside: Tensor, fill: float) -> tuple[Tensor, Tensor]:
         """Hides a random border. The scans were cropped around their tumours, and that border must not tell where."""
-        if self._uniform() < 0.65:
+        if self._uniform() < 0.75:
             return raw, inside
         size, visible = len(raw), torch.zeros_like(inside)
         low = [int(size * (0.5 - self._between(0.25, 0.5))) for _ in range(3)]
@@ -171,14 +171,14 @@ class ExampleMaker:
         return float(raw[i - 1 : i + 2, j - 1 : j + 2, k - 1 : k + 2].median())
 
     def _rotation(self) -> Tensor:
-        angles = torch.empty(3).uniform_(-0.25, 0.25, generator=self.random)
+        angles = torch.empty(3).uniform_(-0.17, 0.17, generator=self.random)
         skew = torch.zeros(3, 3)
         skew[0, 1], skew[0, 2], skew[1, 2] = angles
         return torch.matrix_exp(skew - skew.T)
 
     def _intensities(self, image: Tensor) -> Tensor:
         image = image * math.exp(self._between(-0.35, 0.35)) + self._between(-0.1, 0.1)
-        if self._uniform() < 0.05:
+        if self._uniform() < 0.03:
             image = -image
         if self._uniform() < 0.15:  # thick slices
             kernel, axis = 2 * self._integer(2) + 3, self._integer(3)

@@ -47,7 +47,8 @@ class Iterations(nn.Module):
             encoded = self.network.encode(image)
         mask = torch.zeros(len(image), 1, size, size, size, device=image.device)
         if chance.happens(recipe.rough_mask):
-            mask = rough_mask(truth, size, chance.generator)
+            rough = rough_mask(truth, self.network.config.map_size, chance.generator)
+            mask = F.interpolate(rough, size=mask.shape[2:], mode="trilinear", align_corners=False)
         points, labels = clicks, torch.ones(clicks.shape[:2], device=clicks.device)
         total, scores = torch.zeros((), device=image.device), []
         for step in range(-unlearned, steps):

@@ -11,11 +11,11 @@ from msam.config import ModelConfig
 
 # Shares of the data sets that the bundled weights are trained on.
 BUNDLED_DATA = {
-    "sarcoma_ct": 0.22,
-    "sarcoma_mr": 0.22,
-    "sarcoma_pet": 0.20,
-    "glioma_mr": 0.18,
-    "hippocampus_mr": 0.18,
+    "sarcoma_ct": 0.25,
+    "sarcoma_mr": 0.25,
+    "sarcoma_pet": 0.21,
+    "glioma_mr": 0.16,
+    "hippocampus_mr": 0.13,
 }
 
 
@@ -92,8 +92,8 @@ FROM_SCRATCH = Recipe(
     head_start=(1, 4),
     no_click=0.35,
     rough_mask=0.12,
-    lesions=0.17,
-    made_up=0.06,
+    lesions=0.12,
+    made_up=0.05,
     unions=False,
     average=0.9985,
 )
