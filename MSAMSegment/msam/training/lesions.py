@@ -38,7 +38,8 @@ def blob(size: int, centre: Tensor, radius: float, generator: torch.Generator) -
     roughness = float(torch.rand((), generator=generator)) * 0.35
     cells = max(3, min(size // 2, int(size / max(radius, 2.0))))
     distance = distance + roughness * smooth_noise(size, cells, generator)
-    edge = math.exp(float(torch.empty(()).uniform_(-1.2, 1.0, generator=generator)))  # voxels
+    # From sharp to as soft as thick slices look at a fine spacing.
+    edge = math.exp(float(torch.empty(()).uniform_(-1.2, 1.6, generator=generator)))  # voxels
     return torch.sigmoid((1 - distance) * radius / (0.5 * edge))
 
 

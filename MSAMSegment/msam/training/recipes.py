@@ -92,8 +92,8 @@ FROM_SCRATCH = Recipe(
     head_start=(1, 4),
     no_click=0.35,
     rough_mask=0.12,
-    lesions=0.12,
-    made_up=0.05,
+    lesions=0.17,
+    made_up=0.06,
     unions=False,
     average=0.9985,
 )
