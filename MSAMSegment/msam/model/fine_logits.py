@@ -28,8 +28,8 @@ class FineLogits(nn.Module):
         super().__init__()
         self.hidden = Conv3d(channels + 1, 2 * channels, kernel_size=3, padding=1)
         self.voxels = Conv3d(2 * channels, 8, kernel_size=3, padding=1)
-        nn.init.zeros_(self.voxels.weight)
-        nn.init.zeros_(self.voxels.bias)
+        for parameter in self.voxels.parameters():
+            nn.init.zeros_(parameter)
 
     def forward(self, logits: Tensor, features: Tensor) -> Tensor:
         """`(B, 1, c, c, c)` and what they were made from, `(B, C, c, c, c)`, to `(B, 1, 2 c, 2 c, 2 c)`."""
@@ -37,7 +37,8 @@ class FineLogits(nn.Module):
         seen = torch.cat((features, torch.tanh(logits / CERTAIN).to(features.dtype)), dim=1)
         added = self.voxels(F.gelu(self.hidden(seen)))
         smooth = F.interpolate(logits, scale_factor=2, mode="trilinear", align_corners=False)
-        return smooth + _as_voxels(added)
+        fine: Tensor = smooth + _as_voxels(added)
+        return fine
 
 
 def _as_voxels(values: Tensor) -> Tensor:

@@ -85,7 +85,7 @@ class MaskDecoder(nn.Module):
         seen = tokens[:, 0]
         if self.quality_sees_mask:
             # Detached: a good mask is what makes its quality high, and not the other way round.
-            summary = summarise(F.adaptive_avg_pool3d(logits, upscaled.shape[2:]), upscaled)
+            summary = summarise(F.adaptive_avg_pool3d(logits, upscaled.shape[-1]), upscaled)
             seen = torch.cat((seen, summary.detach().to(seen.dtype)), dim=1)
         quality = self.iou_prediction_head(seen)
         return logits, quality[:, MASK_TOKEN_IN_USE : MASK_TOKEN_IN_USE + 1]
