@@ -37,12 +37,11 @@ class FineLogits(nn.Module):
         seen = torch.cat((features, torch.tanh(logits / CERTAIN).to(features.dtype)), dim=1)
         added = self.voxels(F.gelu(self.hidden(seen)))
         smooth = F.interpolate(logits, scale_factor=2, mode="trilinear", align_corners=False)
-        fine: Tensor = smooth + _as_voxels(added)
-        return fine
+        return smooth + _as_voxels(added)
 
 
 def _as_voxels(values: Tensor) -> Tensor:
     """Eight values of each cell, `(B, 8, c, c, c)`, as its 2x2x2 voxels, `(B, 1, 2 c, 2 c, 2 c)`."""
     batch, _, i, j, k = values.shape
-    inner = values.unflatten(1, (2, 2, 2)).permute(0, 4, 1, 5, 2, 6, 3)
+    inner: Tensor = values.unflatten(1, (2, 2, 2)).permute(0, 4, 1, 5, 2, 6, 3)
     return inner.reshape(batch, 1, 2 * i, 2 * j, 2 * k)
