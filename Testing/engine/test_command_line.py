@@ -20,13 +20,12 @@ ENGINE = Path(__file__).parents[2] / "MSAMSegment"
 HELPERS = Path(__file__).parent
 ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, (ENGINE, HELPERS)))}
 
-# Runs the program with a model that says when it was asked, and then takes its time. It says so past the progress bar,
-# which redirects stderr: the interruption would come while rich is still writing the line.
+# Runs the program with a model that says when it was asked, and then takes its time.
 SLOW = """
 import sys, time, msam
 from stand_in import StandIn
 def decode(*prompts):
-    print("working", file=sys.__stderr__, flush=True)
+    print("working", file=sys.stderr, flush=True)
     time.sleep(30)
 model = StandIn()
 model.decode = decode
